@@ -1,0 +1,1 @@
+"""What runs at synth: the settings, the zip, and the resources of the stack."""

@@ -1,0 +1,1 @@
+"""Who may be metered: shared by registration, subscription and metering."""

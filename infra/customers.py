@@ -1,0 +1,39 @@
+"""Who may be metered: the table that registration and subscription fill and metering reads."""
+
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.table import durable_table
+
+STATE_INDEX = "by-state"
+
+
+class Customers(Construct):
+    """The customers table, with an index that finds the licenses of a state."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.table = durable_table(self, "Table")
+        self.table.add_global_secondary_index(
+            index_name=STATE_INDEX,
+            partition_key=dynamodb.Attribute(name="state", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            projection_type=dynamodb.ProjectionType.ALL,
+        )
+
+    def grant_lookup(self, grantee: iam.IGrantable) -> None:
+        """Let somebody find licenses, by key or by state, without reading the whole table."""
+        principal = grantee.grant_principal
+        principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"],
+                resources=[self.table.table_arn],
+            )
+        )
+        principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["dynamodb:Query"],
+                resources=[f"{self.table.table_arn}/index/{STATE_INDEX}"],
+            )
+        )

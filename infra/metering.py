@@ -1,0 +1,205 @@
+"""Metering: the usage queue, the ledger, and the function that turns one into the other.
+
+The numbers fit each other: a tick ends before the next one starts, and a message stays hidden until
+long after the tick that received it has ended.
+"""
+
+import json
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.customers import Customers
+from infra.function import ServiceFunction
+from infra.settings import Settings
+from infra.table import durable_table
+
+# An hour settles for 10 minutes and an ended license has 60 in all: 5 are soon enough for both, and
+# 288 ticks a day cost nearly nothing.
+TICK_INTERVAL_MINUTES = 5
+# Off the full hour, when the whole region's schedules fire, and the first tick past minute 10, when
+# an hour has settled, comes one minute later.
+TICK_OFFSET_MINUTES = 1
+# Half a minute less than the interval, so that ticks do not overlap (if they do, they are correct
+# but waste work), and enough to drain, seal and send after an outage within a few ticks.
+TICK_TIMEOUT_SECONDS = 270
+# At 1,769 MB a function has one whole processor (AWS Lambda developer guide, "Configure memory");
+# a tick works in one Python thread at a time, so more would idle.
+TICK_MEMORY_MB = 1_769
+# More than three time-outs: a message never comes back while the tick that received it can still
+# count or delete it, and what a killed tick held is back after a quarter of an hour.
+USAGE_VISIBILITY_SECONDS = 900
+# The longest SQS offers: if metering stands still, usage waits for an operator that long.
+USAGE_RETENTION_DAYS = 14
+# SQS's limit since August 2025; a body of many usage records may be as large.
+USAGE_MESSAGE_BYTES_MAX = 1_048_576
+
+LEDGER_EXPIRY_ATTRIBUTE = "expires"
+METRICS_NAMESPACE = "MarketplaceMetering"
+
+
+class Metering(Construct):
+    """Everything between a usage message and an accepted usage record.
+
+    `environment` is what the function is told; its names are the handler's contract.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, customers: Customers, settings: Settings
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.queue = self._usage_queue()
+        self.ledger = durable_table(self, "Ledger", expiry_attribute=LEDGER_EXPIRY_ATTRIBUTE)
+        self.environment = _environment(
+            settings, queue=self.queue, ledger=self.ledger, customers=customers.table
+        )
+        tick = ServiceFunction(
+            self,
+            "Tick",
+            handler="lambdas.metering.handler.handler",
+            description="Counts usage once, seals hours, sends usage records to AWS Marketplace.",
+            environment=self.environment,
+            timeout=cdk.Duration.seconds(TICK_TIMEOUT_SECONDS),
+            memory_mb=TICK_MEMORY_MB,
+            settings=settings,
+        )
+        self.function = tick.function
+        self._grant_queue_and_ledger(tick.role)
+        customers.grant_lookup(tick.role)
+        self._grant_marketplace(tick.role, settings.metering_region)
+        self._schedule()
+
+    def _usage_queue(self) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            "UsageQueue",
+            retention_period=cdk.Duration.days(USAGE_RETENTION_DAYS),
+            visibility_timeout=cdk.Duration.seconds(USAGE_VISIBILITY_SECONDS),
+            max_message_size_bytes=USAGE_MESSAGE_BYTES_MAX,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+        cdk.Validations.of(queue).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions::AwsSolutions-SQS3",
+                reason="A dead-letter queue would bill twice: a message redriven from it has a new "
+                "MessageId, the key under which usage without an Id is counted once. Usage that "
+                "cannot be counted goes to the ledger's quarantine under its own key; whatever "
+                "else fails comes back to this queue until it is counted.",
+            )
+        )
+        return queue
+
+    def _grant_queue_and_ledger(self, role: iam.Role) -> None:
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+                resources=[self.queue.queue_arn],
+            )
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[
+                    "dynamodb:GetItem",
+                    "dynamodb:BatchGetItem",
+                    "dynamodb:Query",
+                    "dynamodb:PutItem",
+                    "dynamodb:UpdateItem",
+                    "dynamodb:DeleteItem",
+                ],
+                resources=[self.ledger.table_arn],
+            )
+        )
+
+    def _grant_marketplace(self, role: iam.Role, metering_region: str) -> None:
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["aws-marketplace:BatchMeterUsage"],
+                # The action has no resource type, so `*` is the only resource that allows it.
+                resources=["*"],
+                # De-duplication is per region: a call elsewhere could bill an hour again.
+                conditions={"StringEquals": {"aws:RequestedRegion": metering_region}},
+            )
+        )
+        cdk.Validations.of(role).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+                reason="aws-marketplace:BatchMeterUsage supports no resource-level permissions; "
+                "the statement allows this one action, in the metering region only.",
+            )
+        )
+
+    def _schedule(self) -> None:
+        # A tick that did not start is made good by the next one. Tries that wait for it (Lambda
+        # would keep them for six hours) only pile up.
+        waiting_age_max = cdk.Duration.minutes(TICK_INTERVAL_MINUTES)
+        self.function.configure_async_invoke(retry_attempts=0, max_event_age=waiting_age_max)
+
+        stack = cdk.Stack.of(self)
+        schedule_role = iam.Role(
+            self,
+            "ScheduleRole",
+            # Only for this account's schedules: the principal alone is the Scheduler of everybody.
+            assumed_by=iam.ServicePrincipal(
+                "scheduler.amazonaws.com",
+                conditions={
+                    "StringEquals": {
+                        "aws:SourceAccount": stack.account,
+                        "aws:SourceArn": stack.format_arn(
+                            service="scheduler", resource="schedule-group", resource_name="default"
+                        ),
+                    }
+                },
+            ),
+        )
+        schedule_role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"], resources=[self.function.function_arn]
+            )
+        )
+        scheduler.Schedule(
+            self,
+            "Schedule",
+            description="One tick of metering.",
+            schedule=scheduler.ScheduleExpression.cron(
+                minute=f"{TICK_OFFSET_MINUTES}/{TICK_INTERVAL_MINUTES}"
+            ),
+            time_window=scheduler.TimeWindow.off(),
+            target=targets.LambdaInvoke(
+                self.function,
+                # CDK would add every version and alias of the function to the role.
+                role=schedule_role.without_policy_updates(),
+                retry_attempts=0,
+                max_event_age=waiting_age_max,
+            ),
+        )
+
+
+def _environment(
+    settings: Settings,
+    *,
+    queue: sqs.Queue,
+    ledger: dynamodb.Table,
+    customers: dynamodb.Table,
+) -> dict[str, str]:
+    started = settings.metering_from
+    return {
+        "USAGE_QUEUE_URL": queue.queue_url,
+        "LEDGER_TABLE": ledger.table_name,
+        "CUSTOMERS_TABLE": customers.table_name,
+        "METERING_REGION": settings.metering_region,
+        "PRODUCT_CODE": settings.product_code,
+        "DIMENSIONS": json.dumps(settings.dimensions),
+        "METERING_FROM": started.isoformat() if started else "",
+        "ID_MEMORY_HOURS": str(settings.id_memory_hours),
+        "SETTLE_MINUTES": str(settings.settle_minutes),
+        "ENDING_SETTLE_MINUTES": str(settings.ending_settle_minutes),
+        "POWERTOOLS_SERVICE_NAME": "metering",
+        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+    }

@@ -1,0 +1,663 @@
+"""What metering says to AWS: the usage queue, the ledger table, BatchMeterUsage.
+
+Each class speaks for one AWS thing, in its words on one side and in ours on the other. It decides
+nothing: what to retry and what to keep is up to the tick. Clients are passed in.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import msgspec
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+)
+
+from lambdas.customers.license import LicenseKey
+from lambdas.metering.hours import DAY_HOURS, HOUR_S, Hour, hour_of, hour_text
+from lambdas.metering.ledger import Cell, Packed, SealedRecord
+from lambdas.metering.records import (
+    Answer,
+    Answered,
+    Batch,
+    CallRefused,
+    NoAnswer,
+    Outcome,
+    RecordRefused,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+DAY_S = DAY_HOURS * HOUR_S
+
+FOLD_KEPT_DAYS = 40
+"""Longer than SQS keeps a message (14 days) and a redrive may look back (35 and an id memory)."""
+
+AUDIT_KEPT_DAYS = 396
+"""Thirteen months: a year of invoices, and the month in which the last is questioned."""
+
+CALL_KEPT_DAYS = 40
+"""A call that was never answered is looked up in CloudTrail, which keeps 90 days."""
+
+QUEUE_BATCH_MAX = 10
+"""Messages of one ReceiveMessage or DeleteMessageBatch (SQS quotas)."""
+
+RECEIVE_WAIT_S = 1
+"""A short poll asks some of SQS's servers only and reports false empties; this asks all."""
+
+GET_ITEMS_MAX = 100
+"""Keys of one BatchGetItem (API reference)."""
+
+PIECE_BYTES_MAX = 350_000
+"""A quarantined text is kept compressed; what exceeds this goes into further items of 400 KB."""
+
+_DIMENSION = "d:"
+
+_pack_places = msgspec.msgpack.Encoder().encode
+_unpack_places = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
+
+Place = tuple[int, int]
+"""A record by the number of its seal and its place in it."""
+
+Parallel = Callable[..., Iterable[Any]]
+"""``map``, or the ``map`` of a pool of threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery of a message of the usage queue."""
+
+    id: str
+    receipt: str
+    body: str
+    sent_s: int
+
+
+def connect(metering_region: str, *, connections: int) -> tuple[Any, Any, Any]:
+    """Make the clients for the usage queue, the tables, and AWS Marketplace.
+
+    Time-outs are short, since a tick has minutes only. BatchMeterUsage is never retried by the
+    SDK: every attempt must be accounted for.
+    """
+    patient = Config(
+        connect_timeout=3,
+        read_timeout=10,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": 4},
+    )
+    once = Config(
+        connect_timeout=3,
+        read_timeout=30,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": 1},
+    )
+    return (
+        boto3.client("sqs", config=patient),
+        boto3.client("dynamodb", config=patient),
+        boto3.client("meteringmarketplace", region_name=metering_region, config=once),
+    )
+
+
+class UsageQueue:
+    """The SQS queue that producers write to."""
+
+    def __init__(self, client: "SQSClient", url: str, parallel: Parallel) -> None:
+        self._client = client
+        self._url = url
+        self._parallel = parallel
+
+    def receive(self) -> list[Message]:
+        """Take up to ten messages out of sight; nothing means that the queue looked empty."""
+        answer = self._client.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=QUEUE_BATCH_MAX,
+            WaitTimeSeconds=RECEIVE_WAIT_S,
+            MessageSystemAttributeNames=["SentTimestamp"],
+        )
+        return [
+            Message(
+                each["MessageId"],
+                each["ReceiptHandle"],
+                each["Body"],
+                int(each["Attributes"]["SentTimestamp"]) // 1000,
+            )
+            for each in answer.get("Messages", [])
+        ]
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Delete messages; one that cannot be deleted comes back and is recognised."""
+        parts = [
+            messages[at : at + QUEUE_BATCH_MAX] for at in range(0, len(messages), QUEUE_BATCH_MAX)
+        ]
+        for _ in self._parallel(self._delete_ten, parts):
+            pass
+
+    def _delete_ten(self, messages: Sequence[Message]) -> None:
+        self._client.delete_message_batch(
+            QueueUrl=self._url,
+            Entries=[
+                {"Id": str(at), "ReceiptHandle": each.receipt} for at, each in enumerate(messages)
+            ],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of BatchMeterUsage that may have been applied, and the records it held."""
+
+    id: str
+    places: frozenset[Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A hint: all records of seals up to `upto` are final, except those at `unfinished`."""
+
+    upto: int = 0
+    unfinished: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Usage that was not counted, whole, with the reason.
+
+    Attributes:
+        key: the key under which it will be counted, 12 bytes.
+        check: 4 bytes that tell one content from another under the same key.
+        version: changes whenever it is quarantined again.
+        first_s: when it was quarantined first.
+        message_id: of the message that brought it.
+        index: its place in that message; None where the whole message was not understood.
+        arrived_s: when that message was sent.
+        reason: one of the codes of `lambdas.metering.usage.Reason`.
+        field: the field at fault, if one is.
+        tell: what a person can do.
+        text: the original text, a message of this one record.
+    """
+
+    key: bytes
+    check: bytes
+    version: str
+    first_s: int
+    message_id: str
+    index: int | None
+    arrived_s: int
+    reason: str
+    field: str | None
+    tell: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """What a redrive calls it: key and check in hexadecimal digits."""
+        return self.key.hex() + self.check.hex()
+
+
+class LedgerTable:
+    """The DynamoDB table of the log and of what belongs to it.
+
+    ``log / NUMBER`` holds the entries, ``license#KEY / HOUR`` the outcomes, ``call / ID`` calls
+    without an answer, ``quarantine / KEY+CHECK`` usage that was not counted, ``settled`` the hint
+    where to begin reading, ``refused-zero`` heartbeats not to try again. All reads are consistent.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str, parallel: Parallel) -> None:
+        self._client = client
+        self._table = table
+        self._parallel = parallel
+
+    def append(self, number: int, entry: Packed) -> bool:
+        """Put an entry if its number is free, and tell whether that is certain.
+
+        A failure leaves open whether it was written or still will be: the same as a lost race.
+        """
+        kept_days = FOLD_KEPT_DAYS if entry.kind == "fold" else AUDIT_KEPT_DAYS
+        item: dict[str, Any] = {
+            **_log_key(number),
+            "v": {"N": str(entry.version)},
+            "kind": {"S": entry.kind},
+            "at": {"N": str(entry.at_s)},
+            "body": {"B": entry.body},
+            "expires": {"N": str(entry.at_s + kept_days * DAY_S)},
+        }
+        if entry.keys:
+            item["keys"] = {"B": entry.keys}
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except (ClientError, BotoCoreError):
+            return False
+        return True
+
+    def entries_after(self, number: int) -> Iterator[tuple[int, Packed]]:
+        """Read the log from an entry on, oldest first."""
+        yield from self._entries("pk = :pk AND sk > :sk", number, forward=True)
+
+    def entries_before(self, number: int) -> Iterator[tuple[int, Packed]]:
+        """Read the log back from before an entry, newest first."""
+        yield from self._entries("pk = :pk AND sk < :sk", number, forward=False)
+
+    def entry(self, number: int) -> Packed | None:
+        """Read one entry; None where it has expired."""
+        item = self._get(_log_key(number))
+        return _packed(item)[1] if item else None
+
+    def settled(self) -> Settled:
+        """Read the hint where unfinished records begin."""
+        item = self._get({"pk": {"S": "settled"}, "sk": {"S": "settled"}})
+        if not item:
+            return Settled()
+        return Settled(int(item["upto"]["N"]), tuple(_unpack_places(item["unfinished"]["B"])))
+
+    def put_settled(self, settled: Settled) -> None:
+        """Write the hint; whichever tick wrote it last, it is true, since final stays final."""
+        self._client.put_item(
+            TableName=self._table,
+            Item={
+                "pk": {"S": "settled"},
+                "sk": {"S": "settled"},
+                "upto": {"N": str(settled.upto)},
+                "unfinished": {"B": _pack_places(settled.unfinished)},
+            },
+        )
+
+    def calls(self) -> list[Call]:
+        """Read the calls that may have been applied and were never answered."""
+        return [
+            Call(item["sk"]["S"], frozenset(_unpack_places(item["places"]["B"])))
+            for item in self._query("pk = :pk", {":pk": {"S": "call"}})
+        ]
+
+    def put_call(self, call: Call, at_s: int) -> None:
+        """Note that a call is about to be made."""
+        self._client.put_item(
+            TableName=self._table,
+            Item={
+                "pk": {"S": "call"},
+                "sk": {"S": call.id},
+                "at": {"N": str(at_s)},
+                "places": {"B": _pack_places(sorted(call.places))},
+                "expires": {"N": str(at_s + CALL_KEPT_DAYS * DAY_S)},
+            },
+        )
+
+    def delete_call(self, call_id: str) -> None:
+        """Note that a call was answered, or that nothing depends on it any more."""
+        self._client.delete_item(
+            TableName=self._table, Key={"pk": {"S": "call"}, "sk": {"S": call_id}}
+        )
+
+    def outcomes(self, cells: Iterable[Cell]) -> dict[Cell, Outcome]:
+        """Read what became of records; those nothing is known of are left out."""
+        wanted = set(cells)
+        places = sorted({(who, hour) for who, _, hour in wanted})
+        parts = [places[at : at + GET_ITEMS_MAX] for at in range(0, len(places), GET_ITEMS_MAX)]
+        return {
+            cell: outcome
+            for found in self._parallel(self._outcomes_of_hours, parts)
+            for cell, outcome in found
+            if cell in wanted
+        }
+
+    def put_outcome(self, record: SealedRecord, outcome: Outcome) -> bool:
+        """Write one record's outcome; tell whether it holds.
+
+        Accepted is written over everything. Anything else is written where there is nothing or
+        `parked`: it is weaker than what another tick may have learned in the meantime.
+        """
+        frozen = record.frozen
+        attribute: dict[str, Any] = {
+            "status": {"S": str(outcome.status)},
+            "at": {"N": str(outcome.at_s)},
+            "quantity": {"N": str(frozen.quantity)},
+            "timestamp": {"N": str(frozen.timestamp_s)},
+            "seal": {"N": str(record.seal)},
+            "place": {"N": str(record.place)},
+        }
+        if outcome.reason:
+            attribute["reason"] = {"S": outcome.reason}
+        if outcome.metering_record_id:
+            attribute["receipt"] = {"S": outcome.metering_record_id}
+        arguments: dict[str, Any] = {
+            "UpdateExpression": "SET #dimension = :outcome, #expires = :expires",
+            "ExpressionAttributeNames": {
+                "#dimension": _DIMENSION + frozen.dimension,
+                "#expires": "expires",
+            },
+            "ExpressionAttributeValues": {
+                ":outcome": {"M": attribute},
+                ":expires": {"N": str(outcome.at_s + AUDIT_KEPT_DAYS * DAY_S)},
+            },
+        }
+        if outcome.status is not Status.ACCEPTED:
+            arguments["ConditionExpression"] = (
+                "attribute_not_exists(#dimension) OR #dimension.#status = :parked"
+            )
+            arguments["ExpressionAttributeNames"]["#status"] = "status"
+            arguments["ExpressionAttributeValues"][":parked"] = {"S": str(Status.PARKED)}
+        return self._update_if(_outcome_key(record.license, frozen.hour), arguments)
+
+    def expired(self, cell: Cell) -> Place | None:
+        """Find the sealed record of an expired usage record that was not redriven yet."""
+        who, dimension, hour = cell
+        attribute = self._get(_outcome_key(who, hour)).get(_DIMENSION + dimension)
+        if attribute is None or attribute["M"]["status"]["S"] != Status.EXPIRED:
+            return None
+        return int(attribute["M"]["seal"]["N"]), int(attribute["M"]["place"]["N"])
+
+    def put_redriven(self, cell: Cell, at_s: int) -> None:
+        """Note that the usage of an expired record was counted again, in another hour."""
+        who, dimension, hour = cell
+        self._update_if(
+            _outcome_key(who, hour),
+            {
+                "UpdateExpression": "SET #dimension.#redriven = :at",
+                "ConditionExpression": "#dimension.#status = :expired",
+                "ExpressionAttributeNames": {
+                    "#dimension": _DIMENSION + dimension,
+                    "#redriven": "redriven",
+                    "#status": "status",
+                },
+                "ExpressionAttributeValues": {
+                    ":at": {"N": str(at_s)},
+                    ":expired": {"S": str(Status.EXPIRED)},
+                },
+            },
+        )
+
+    def refused_zeros(self) -> set[tuple[LicenseKey, str]]:
+        """Read for which licenses and dimensions a heartbeat was refused."""
+        items = self._query("pk = :pk", {":pk": {"S": "refused-zero"}})
+        return {(LicenseKey(item["license"]["S"]), item["dimension"]["S"]) for item in items}
+
+    def put_refused_zero(self, who: LicenseKey, dimension: str, at_s: int) -> None:
+        """Note that a heartbeat is not to be tried again."""
+        self._client.put_item(
+            TableName=self._table,
+            Item={
+                "pk": {"S": "refused-zero"},
+                "sk": {"S": f"{who}#{dimension}"},
+                "license": {"S": who},
+                "dimension": {"S": dimension},
+                "at": {"N": str(at_s)},
+                "expires": {"N": str(at_s + AUDIT_KEPT_DAYS * DAY_S)},
+            },
+        )
+
+    def put_quarantined(self, each: Quarantined) -> None:
+        """Keep usage whole, with the reason; further pieces first, so that it is whole if seen."""
+        packed = zlib.compress(each.text.encode("utf-8", "surrogatepass"))
+        pieces = [
+            packed[at : at + PIECE_BYTES_MAX] for at in range(0, len(packed), PIECE_BYTES_MAX)
+        ]
+        for number, piece in enumerate(pieces[1:], start=1):
+            key = _piece_key(each.name, each.version, number)
+            self._client.put_item(TableName=self._table, Item={**key, "text": {"B": piece}})
+        values: dict[str, Any] = {
+            "version": {"S": each.version},
+            "message_id": {"S": each.message_id},
+            "arrived": {"N": str(each.arrived_s)},
+            "reason": {"S": each.reason},
+            "tell": {"S": each.tell},
+            "text": {"B": pieces[0]},
+            "pieces": {"N": str(len(pieces))},
+            "index": {"NULL": True} if each.index is None else {"N": str(each.index)},
+            "field": {"NULL": True} if each.field is None else {"S": each.field},
+        }
+        names = {f"#{name}": name for name in (*values, "first")}
+        sets = [f"#{name} = :{name}" for name in values]
+        self._client.update_item(
+            TableName=self._table,
+            Key=_quarantine_key(each.name),
+            UpdateExpression=f"SET {', '.join(sets)}, #first = if_not_exists(#first, :first)",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={
+                ":first": {"N": str(each.first_s)},
+                **{f":{name}": value for name, value in values.items()},
+            },
+        )
+
+    def quarantined(self, name: str) -> Quarantined | None:
+        """Read quarantined usage; None if it is not there (any more)."""
+        item = self._get(_quarantine_key(name))
+        if not item:
+            return None
+        version = item["version"]["S"]
+        packed = item["text"]["B"]
+        for number in range(1, int(item["pieces"]["N"])):
+            packed += self._get(_piece_key(name, version, number))["text"]["B"]
+        key_and_check = bytes.fromhex(name)
+        return Quarantined(
+            key=key_and_check[:-4],
+            check=key_and_check[-4:],
+            version=version,
+            first_s=int(item["first"]["N"]),
+            message_id=item["message_id"]["S"],
+            index=int(item["index"]["N"]) if "N" in item["index"] else None,
+            arrived_s=int(item["arrived"]["N"]),
+            reason=item["reason"]["S"],
+            field=item["field"].get("S"),
+            tell=item["tell"]["S"],
+            text=zlib.decompress(packed).decode("utf-8", "surrogatepass"),
+        )
+
+    def delete_quarantined(self, name: str, version: str) -> None:
+        """Remove this version of quarantined usage; a newer one stays."""
+        try:
+            answer = self._client.delete_item(
+                TableName=self._table,
+                Key=_quarantine_key(name),
+                ConditionExpression="version = :version",
+                ExpressionAttributeValues={":version": {"S": version}},
+                ReturnValues="ALL_OLD",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return
+        for number in range(1, int(answer["Attributes"]["pieces"]["N"])):
+            self._client.delete_item(TableName=self._table, Key=_piece_key(name, version, number))
+
+    def _entries(
+        self, condition: str, number: int, *, forward: bool
+    ) -> Iterator[tuple[int, Packed]]:
+        values = {":pk": {"S": "log"}, ":sk": {"S": f"{number:012d}"}}
+        for item in self._query(condition, values, ScanIndexForward=forward):
+            yield _packed(item)
+
+    def _outcomes_of_hours(
+        self, hours: Sequence[tuple[LicenseKey, Hour]]
+    ) -> list[tuple[Cell, Outcome]]:
+        hour_of_text = {hour_text(hour): hour for _, hour in hours}
+        wanted = [_outcome_key(who, hour) for who, hour in hours]
+        found: list[tuple[Cell, Outcome]] = []
+        while wanted:
+            answer = self._client.batch_get_item(
+                RequestItems={self._table: {"Keys": wanted, "ConsistentRead": True}}
+            )
+            for item in answer["Responses"].get(self._table, []):
+                who = LicenseKey(item["pk"]["S"].partition("#")[2])
+                hour = hour_of_text[item["sk"]["S"]]
+                found += [
+                    ((who, name.removeprefix(_DIMENSION), hour), _outcome(attribute["M"]))
+                    for name, attribute in item.items()
+                    if name.startswith(_DIMENSION)
+                ]
+            unread: dict[str, Any] = answer.get("UnprocessedKeys", {})
+            wanted = unread.get(self._table, {}).get("Keys", [])
+        return found
+
+    def _get(self, key: dict[str, Any]) -> dict[str, Any]:
+        answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return answer.get("Item", {})
+
+    def _update_if(self, key: dict[str, Any], arguments: dict[str, Any]) -> bool:
+        try:
+            self._client.update_item(TableName=self._table, Key=key, **arguments)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _query(
+        self, condition: str, values: dict[str, Any], **arguments: Any
+    ) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+            ConsistentRead=True,
+            **arguments,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+
+def _log_key(number: int) -> dict[str, Any]:
+    return {"pk": {"S": "log"}, "sk": {"S": f"{number:012d}"}}
+
+
+def _outcome_key(who: LicenseKey, hour: Hour) -> dict[str, Any]:
+    return {"pk": {"S": f"license#{who}"}, "sk": {"S": hour_text(hour)}}
+
+
+def _quarantine_key(name: str) -> dict[str, Any]:
+    return {"pk": {"S": "quarantine"}, "sk": {"S": name}}
+
+
+def _piece_key(name: str, version: str, number: int) -> dict[str, Any]:
+    return {"pk": {"S": f"quarantine#{name}"}, "sk": {"S": f"{version}#{number:04d}"}}
+
+
+def _packed(item: dict[str, Any]) -> tuple[int, Packed]:
+    return int(item["sk"]["S"]), Packed(
+        item["kind"]["S"],
+        int(item["v"]["N"]),
+        int(item["at"]["N"]),
+        item["keys"]["B"] if "keys" in item else b"",
+        item["body"]["B"],
+    )
+
+
+def _outcome(attribute: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        Status(attribute["status"]["S"]),
+        int(attribute["at"]["N"]),
+        attribute.get("reason", {}).get("S", ""),
+        attribute.get("receipt", {}).get("S", ""),
+    )
+
+
+RECORD_EXCEPTIONS = frozenset(
+    {
+        "TimestampOutOfBoundsException",
+        "InvalidUsageDimensionException",
+        "InvalidLicenseException",
+        "InvalidCustomerIdentifierException",
+        "InvalidUsageAllocationsException",
+        "InvalidTagException",
+        "ValidationException",
+        "ValidationError",
+    }
+)
+"""One record is wrong and fails the call (API reference of BatchMeterUsage). The validation errors
+are not in the service model; taking them so keeps one bad record from stopping everybody."""
+
+CALL_EXCEPTIONS = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "DisabledApiException",
+        "AccessDeniedException",
+        "AccessDenied",
+        "UnauthorizedOperation",
+        "OptInRequired",
+        "NotAuthorized",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+    }
+)
+"""The caller is refused before any record is looked at (common errors of AWS services)."""
+
+
+class Marketplace:
+    """AWS Marketplace's metering service, in the one region that this stack submits to.
+
+    The client must not retry: every attempt is accounted for by the tick.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def submit(self, batch: Batch) -> Answer:
+        """Call BatchMeterUsage once and say what the answer means."""
+        arguments: dict[str, Any] = {"UsageRecords": list(batch.usage_records)}
+        if batch.legacy:
+            arguments["ProductCode"] = batch.product_code
+        try:
+            answer = self._client.batch_meter_usage(**arguments)
+        except ClientError as error:
+            return _error_answer(error.response["Error"]["Code"])
+        except ParamValidationError:
+            return RecordRefused("ParamValidationError")
+        except (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError) as error:
+            return CallRefused(type(error).__name__)
+        except BotoCoreError as error:
+            return NoAnswer(type(error).__name__)
+        return _answered(batch, answer)
+
+
+def _error_answer(code: str) -> Answer:
+    if code in RECORD_EXCEPTIONS:
+        return RecordRefused(code)
+    if code == "InvalidProductCodeException":
+        return CallRefused(code, product_only=True)
+    if code in CALL_EXCEPTIONS:
+        return CallRefused(code)
+    return NoAnswer(code)
+
+
+def _answered(batch: Batch, answer: dict[str, Any]) -> Answered:
+    """Match what came back with what was sent: neither order nor number format is promised."""
+    cells = {
+        _wire_name(wire): record.cell
+        for record, wire in zip(batch.records, batch.usage_records, strict=True)
+    }
+    results: dict[Cell, tuple[str, str]] = {}
+    for each in answer.get("Results", []):
+        cell = cells.get(_wire_name(each.get("UsageRecord", {})))
+        if cell is not None:
+            results[cell] = (each.get("Status", ""), each.get("MeteringRecordId", ""))
+    unprocessed = {
+        cells[name]
+        for name in map(_wire_name, answer.get("UnprocessedRecords", []))
+        if name in cells
+    }
+    return Answered(results, frozenset(unprocessed - results.keys()))
+
+
+def _wire_name(wire: dict[str, Any]) -> tuple[str, str, Hour | None]:
+    who = wire.get("LicenseArn") or wire.get("CustomerIdentifier") or ""
+    at = wire.get("Timestamp")
+    return who, wire.get("Dimension", ""), hour_of(int(at.timestamp())) if at else None

@@ -1,0 +1,329 @@
+"""Drain the usage queue into the ledger: receive, fold, append, quarantine, delete, in that order.
+
+A message is deleted only when all its usage is in the log or in quarantine. Whatever stops a tick
+before that, SQS shows the message again, and keys tell what was counted already.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from lambdas.customers.license import LicenseKey, license_key_of_arn, license_key_of_legacy
+from lambdas.metering.aws import Message, Quarantined
+from lambdas.metering.customer import Customers
+from lambdas.metering.fold import Folded, fold
+from lambdas.metering.hours import DAY_HOURS, HOUR_S, start_s
+from lambdas.metering.ledger import Cell
+from lambdas.metering.summary import Summary
+from lambdas.metering.usage import (
+    Named,
+    Reason,
+    Redrive,
+    Rejected,
+    Rules,
+    Usage,
+    content_check,
+    original_text,
+    read_message,
+)
+from lambdas.metering.wiring import Wiring
+
+HAND_MESSAGES_MAX = 25_000
+"""Messages taken before they are folded: about what the keys of one entry hold."""
+
+HAND_BYTES_MAX = 48 * 1024 * 1024
+"""The same in bytes of bodies, since one message may have 1 MiB. It bounds a tick's memory."""
+
+HAND_S = 20
+"""How long to receive before folding, well within the messages' time out of sight."""
+
+RECEIVERS = 8
+"""Receives at a time; one alone gets some 500 messages a second out of a queue."""
+
+APPENDS_MAX = 20
+"""Attempts to append one entry. Each lost race means that another tick made progress."""
+
+APPEND_WAIT_S = 0.05
+"""Waited after a lost append, times the number of losses."""
+
+REDRIVE_DAYS_MAX = 35
+"""Folds are kept for 40 days; further back nobody can tell whether usage was counted."""
+
+
+class LogContendedError(Exception):
+    """An entry could not be appended in many attempts: the table fails, or too many ticks run."""
+
+
+def drain(wiring: Wiring, summary: Summary, *, until_s: float) -> None:
+    """Count what the queue holds, until a receive comes back empty or time is up."""
+    while wiring.clock() < until_s:
+        messages, drained = _receive(wiring, until_s)
+        if messages:
+            _count(wiring, summary, messages)
+        if drained:
+            summary.drained = True
+            return
+    summary.out_of_time = True
+
+
+def _receive(wiring: Wiring, until_s: float) -> tuple[list[Message], bool]:
+    """Take many messages, so that one append carries many; tell whether the queue is empty."""
+    until_s = min(until_s, wiring.clock() + HAND_S)
+    messages = wiring.queue.receive()
+    drained = not messages
+    size_bytes = sum(len(each.body) for each in messages)
+    while not drained and wiring.clock() < until_s:
+        if len(messages) >= HAND_MESSAGES_MAX or size_bytes >= HAND_BYTES_MAX:
+            break
+        receives = wiring.parallel(lambda _: wiring.queue.receive(), range(RECEIVERS))
+        more = [each for received in receives for each in received]
+        drained = not more
+        size_bytes += sum(len(each.body) for each in more)
+        messages += more
+    return messages, drained
+
+
+@dataclass(frozen=True, slots=True)
+class _Redriven:
+    """Where redriven usage waits until it is counted: in quarantine, or as an expired record."""
+
+    quarantined: Quarantined | None = None
+    expired: Cell | None = None
+
+
+@dataclass(slots=True)
+class _Hand:
+    """What a handful of messages holds.
+
+    ``owners`` and ``usages`` stand side by side; ``redriven`` is by place in them.
+    """
+
+    oldest_s: int
+    usages: list[Usage] = field(default_factory=list)
+    owners: list[Message] = field(default_factory=list)
+    redriven: dict[int, _Redriven] = field(default_factory=dict)
+    rejected: list[Quarantined] = field(default_factory=list)
+    replaced: list[Quarantined] = field(default_factory=list)
+
+
+def _count(wiring: Wiring, summary: Summary, messages: Sequence[Message]) -> None:
+    """Count the usage of messages, quarantine the rest, and delete them."""
+    hand = _read_hand(wiring, messages)
+    customers = _customers_meant(wiring, hand.usages)
+    quarantine: list[Quarantined] = []
+    counted_from = losses = 0
+    while True:
+        now_s = wiring.now_s()
+        ledger = wiring.log.read(now_s)
+        wiring.log.reach_back(ledger, hand.oldest_s - wiring.terms.id_memory_s)
+        if counted_from == len(hand.usages):
+            break
+        folded = fold(
+            ledger,
+            hand.usages[counted_from:],
+            customers=customers,
+            terms=wiring.terms,
+            now_s=now_s,
+        )
+        if folded.entry is not None and not wiring.log.append(ledger, folded.entry):
+            losses += 1
+            if losses == APPENDS_MAX:
+                raise LogContendedError(f"{losses} attempts to append a fold were lost")
+            wiring.sleep(APPEND_WAIT_S * losses)
+            continue
+        summary.counted += folded.counted
+        summary.duplicates += folded.duplicates
+        quarantine += _refused(wiring, hand, counted_from, folded, now_s)
+        counted_from += folded.taken
+    quarantine += [each for each in hand.rejected if ledger.keys.check_of(each.key) != each.check]
+    _apply(wiring, hand, quarantine)
+    wiring.queue.delete(messages)
+    summary.quarantined.update(Reason(each.reason) for each in quarantine)
+    summary.messages += len(messages)
+
+
+def _apply(wiring: Wiring, hand: _Hand, quarantine: Sequence[Quarantined]) -> None:
+    """Write quarantine before what it replaces goes, so that usage is always somewhere."""
+    for _ in wiring.parallel(wiring.table.put_quarantined, quarantine):
+        pass
+    for each in hand.replaced:
+        wiring.table.delete_quarantined(each.name, each.version)
+    for redriven in hand.redriven.values():
+        if redriven.quarantined is not None:
+            wiring.table.delete_quarantined(redriven.quarantined.name, redriven.quarantined.version)
+        if redriven.expired is not None:
+            wiring.table.put_redriven(redriven.expired, wiring.now_s())
+
+
+def _refused(
+    wiring: Wiring, hand: _Hand, start: int, folded: Folded, now_s: int
+) -> Iterator[Quarantined]:
+    """Make quarantine items of what a fold refused; an expired record just stays what it is."""
+    for each in folded.refused:
+        at = start + each.index
+        usage, owner = hand.usages[at], hand.owners[at]
+        redriven = hand.redriven.get(at)
+        if redriven is not None and redriven.expired is not None:
+            del hand.redriven[at]
+            continue
+        before = redriven.quarantined if redriven else None
+        yield Quarantined(
+            key=usage.key,
+            check=usage.check,
+            version=wiring.new_id(),
+            first_s=before.first_s if before else now_s,
+            message_id=before.message_id if before else owner.id,
+            index=before.index if before else usage.index,
+            arrived_s=usage.arrived_s,
+            reason=each.refusal.reason,
+            field=each.refusal.field,
+            tell=each.refusal.tell,
+            text=before.text if before else original_text(owner.body, usage.index),
+        )
+
+
+def _read_hand(wiring: Wiring, messages: Sequence[Message]) -> _Hand:
+    """Read messages, and for redrives what they point to."""
+    now_s = wiring.now_s()
+    rules = Rules(frozenset(wiring.terms.dimensions), wiring.terms.product_code)
+    hand = _Hand(oldest_s=now_s)
+    for message in messages:
+        hand.oldest_s = min(hand.oldest_s, message.sent_s)
+        for each in read_message(
+            message.body,
+            message_id=message.id,
+            arrived_s=message.sent_s,
+            now_s=now_s,
+            rules=rules,
+        ):
+            if isinstance(each, Usage):
+                hand.usages.append(each)
+                hand.owners.append(message)
+            elif isinstance(each, Rejected):
+                hand.rejected.append(_quarantined(wiring, each, message.id, now_s))
+            elif each.license is not None:
+                _take_expired(wiring, hand, message, each, now_s)
+            else:
+                _take_quarantined(wiring, hand, message, each, rules, now_s)
+    return hand
+
+
+def _quarantined(wiring: Wiring, rejected: Rejected, message_id: str, now_s: int) -> Quarantined:
+    return Quarantined(
+        key=rejected.key,
+        check=rejected.check,
+        version=wiring.new_id(),
+        first_s=now_s,
+        message_id=message_id,
+        index=rejected.index,
+        arrived_s=rejected.arrived_s,
+        reason=rejected.reason,
+        field=rejected.field,
+        tell=rejected.tell,
+        text=rejected.text,
+    )
+
+
+def _take_quarantined(
+    wiring: Wiring, hand: _Hand, message: Message, redrive: Redrive, rules: Rules, now_s: int
+) -> None:
+    """Read quarantined usage once more, to be counted under the key it has had from the first.
+
+    Text that a person could not have changed may read differently now, since a setting was. If it
+    gives one usage, that has the quarantined key; if a whole message now gives several, each has
+    the key that it would have had in its message.
+    """
+    before = wiring.table.quarantined((redrive.key + (redrive.check or b"")).hex())
+    if before is None:
+        return
+    found = read_message(
+        before.text,
+        message_id=before.message_id,
+        arrived_s=before.arrived_s,
+        now_s=now_s,
+        rules=rules,
+    )
+    usages = [each for each in found if isinstance(each, Usage)]
+    rejected = [each for each in found if isinstance(each, Rejected)]
+    single = len(found) == 1
+    for usage in usages:
+        oldest_s = min(usage.used_s, before.first_s)
+        if oldest_s < now_s - REDRIVE_DAYS_MAX * DAY_HOURS * HOUR_S:
+            hand.rejected.append(_too_old(wiring, before, usage))
+            hand.replaced.append(before)
+            continue
+        hand.oldest_s = min(hand.oldest_s, oldest_s)
+        hand.redriven[len(hand.usages)] = _Redriven(quarantined=before)
+        hand.owners.append(message)
+        hand.usages.append(
+            msgspec.structs.replace(
+                usage,
+                key=before.key if single else usage.key,
+                bill_at_s=now_s if redrive.bill_now else None,
+            )
+        )
+    for each in rejected:
+        again = _quarantined(wiring, each, before.message_id, before.first_s)
+        key = before.key if single else each.key
+        hand.rejected.append(replace(again, key=key, index=before.index))
+        hand.replaced.append(before)
+
+
+def _too_old(wiring: Wiring, before: Quarantined, usage: Usage) -> Quarantined:
+    return replace(
+        before,
+        check=usage.check,
+        version=wiring.new_id(),
+        reason=Reason.REDRIVE_TOO_OLD,
+        field="Timestamp",
+        tell=f"This usage, or its quarantine, is more than {REDRIVE_DAYS_MAX} days old: nobody can"
+        " tell any more whether it was counted. Look it up, and send it under a new Id if not.",
+    )
+
+
+def _take_expired(
+    wiring: Wiring, hand: _Hand, message: Message, redrive: Redrive, now_s: int
+) -> None:
+    """Take up an expired usage record again: certainly not billed, so it may be counted anew."""
+    assert redrive.license is not None and redrive.hour is not None  # noqa: PT018 a cell has both
+    who, dimension, hour = cell = (redrive.license, redrive.dimension, redrive.hour)
+    place = wiring.table.expired(cell)
+    record = wiring.log.sealed_record(place) if place else None
+    if record is None or start_s(hour) < now_s - REDRIVE_DAYS_MAX * DAY_HOURS * HOUR_S:
+        return
+    frozen = record.frozen
+    hand.oldest_s = min(hand.oldest_s, frozen.timestamp_s)
+    hand.redriven[len(hand.usages)] = _Redriven(expired=cell)
+    hand.owners.append(message)
+    hand.usages.append(
+        Usage(
+            key=redrive.key,
+            check=content_check(dimension, frozen.quantity, frozen.allocations),
+            id=None,
+            named=Named(),
+            license=who,
+            dimension=dimension,
+            quantity=frozen.quantity,
+            used_s=frozen.timestamp_s,
+            allocations=frozen.allocations,
+            arrived_s=message.sent_s,
+            index=0,
+            bill_at_s=now_s if redrive.bill_now else None,
+        )
+    )
+
+
+def _customers_meant(wiring: Wiring, usages: Iterable[Usage]) -> Customers:
+    """Read the licenses that usage may mean, all in a few requests."""
+    licenses: set[LicenseKey] = set()
+    accounts: set[str] = set()
+    for named in {usage.named for usage in usages if usage.license is None}:
+        if named.license_arn:
+            licenses.add(license_key_of_arn(named.license_arn))
+        elif named.customer_identifier:
+            product_code = named.product_code or wiring.terms.product_code
+            licenses.add(license_key_of_legacy(product_code, named.customer_identifier))
+        else:
+            accounts.add(named.account)
+    return Customers(wiring.customers.licenses(licenses), wiring.customers.of_accounts(accounts))

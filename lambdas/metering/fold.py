@@ -1,0 +1,256 @@
+"""Fold: decide what of the usage at hand is counted, each unit of it once. Pure."""
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+import msgspec
+
+from lambdas.customers.license import LicenseKey
+from lambdas.metering.customer import Customers, Refusal, license_meant
+from lambdas.metering.hours import HOUR_S, Hour, first_open_hour, hour_of, hour_text, month_of
+from lambdas.metering.ledger import (
+    DIMENSIONS_MAX,
+    ENTRY_BYTES_MAX,
+    FULL_HOURS_MAX,
+    KEY_BYTES,
+    Cell,
+    Fold,
+    Ledger,
+    OpenUsage,
+    Row,
+)
+from lambdas.metering.terms import Terms
+from lambdas.metering.usage import Allocations, Reason, Tags, Usage, license_key_digest
+
+QUANTITY_MICROS_MAX = 9_999_999_999_999_999
+"""The largest quantity of a record, 9,999,999,999.999999, in 10⁻⁶
+(pattern of QuantityAsDecimal, botocore 1.44.5)."""
+
+WINDOW_LEFT_HOURS_MIN = 1
+"""Late usage rides in an hour whose window is open for this much longer, so that it can be sealed
+and sent; sellers have reported refusals near the window's end."""
+
+_ROW_BYTES = 40
+"""What the numbers and the framing of a row take, at most; its texts come on top."""
+
+_ROWS_BYTES_GUESSED_MAX = 20_000
+"""Rows larger than this are compressed to see what they take, instead of counting letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Usage that is not counted and goes to quarantine; `index` is its place in the batch."""
+
+    index: int
+    refusal: Refusal
+
+
+@dataclass(slots=True)
+class Folded:
+    """What was decided about the first `taken` usages of a batch; the rest needs another entry.
+
+    Nothing of it holds unless the entry is appended, or there is none to append.
+    """
+
+    entry: Fold | None
+    taken: int
+    counted: int
+    duplicates: int
+    refused: list[Refused]
+
+
+class _Verdict(Enum):
+    COUNTED = auto()
+    DUPLICATE = auto()
+    NO_ROOM = auto()
+
+
+def fold(
+    ledger: Ledger, batch: Sequence[Usage], *, customers: Customers, terms: Terms, now_s: int
+) -> Folded:
+    """Decide about as much of a batch as one entry of the log can hold.
+
+    Usage whose key is known is dropped if its content is the same, and refused if it is another.
+    All other usage is counted in its own hour or, where that is closed, in the next open one of
+    the same month.
+    """
+    folding = _Folding(ledger, customers, terms, now_s)
+    counts = dict.fromkeys(_Verdict, 0)
+    refused: list[Refused] = []
+    taken = 0
+    for usage in batch:
+        verdict = folding.decide(usage)
+        if verdict is _Verdict.NO_ROOM:
+            break
+        if isinstance(verdict, Refusal):
+            refused.append(Refused(taken, verdict))
+        else:
+            counts[verdict] += 1
+        taken += 1
+    entry = folding.entry()
+    return Folded(entry, taken, counts[_Verdict.COUNTED], counts[_Verdict.DUPLICATE], refused)
+
+
+@dataclass(slots=True)
+class _Folding:
+    """One entry in the making."""
+
+    ledger: Ledger
+    customers: Customers
+    terms: Terms
+    now_s: int
+    keys: dict[bytes, bytes] = field(default_factory=dict)
+    cells: dict[Cell, OpenUsage] = field(default_factory=dict)
+    dimensions: Counter[tuple[LicenseKey, Hour]] = field(default_factory=Counter)
+    bytes_taken: int = 0
+    expired_s: int = field(init=False)
+    first_open: Hour = field(init=False)
+
+    def __post_init__(self) -> None:
+        window_hours = self.terms.window_hours
+        self.expired_s = self.now_s - window_hours * HOUR_S
+        closing_s = self.now_s + WINDOW_LEFT_HOURS_MIN * HOUR_S
+        self.first_open = first_open_hour(closing_s, window_hours)
+
+    def entry(self) -> Fold | None:
+        if not self.keys:
+            return None
+        rows = tuple(
+            Row(who, dimension, hour, tags, quantity, usage.last_s)
+            for (who, dimension, hour), usage in self.cells.items()
+            for tags, quantity in usage.by_tags.items()
+        )
+        return Fold(self.now_s, b"".join(key + check for key, check in self.keys.items()), rows)
+
+    def decide(self, usage: Usage) -> _Verdict | Refusal:
+        known = self.check_of(usage.key)
+        if known is not None:
+            return _seen_before(usage, known)
+        who = self.license_of(usage)
+        if isinstance(who, Refusal):
+            return who
+        license_digest = None
+        if usage.id is not None:
+            license_digest = license_key_digest(who, usage.id)
+            if license_digest == usage.key:
+                license_digest = None
+            else:
+                known = self.check_of(license_digest)
+                if known is not None:
+                    return _seen_before(usage, known)
+        hour = self.hour_for(usage, who)
+        if isinstance(hour, Refusal):
+            return hour
+        return self.count(usage, (who, usage.dimension, hour), license_digest)
+
+    def check_of(self, key: bytes) -> bytes | None:
+        return self.keys.get(key) or self.ledger.keys.check_of(key)
+
+    def license_of(self, usage: Usage) -> LicenseKey | Refusal:
+        if usage.license is not None:
+            return usage.license
+        return license_meant(
+            usage.named,
+            self.customers,
+            used_s=usage.used_s,
+            now_s=self.now_s,
+            product_code=self.terms.product_code,
+        )
+
+    def hour_for(self, usage: Usage, who: LicenseKey) -> Hour | Refusal:
+        bill_s = usage.used_s if usage.bill_at_s is None else usage.bill_at_s
+        if bill_s < self.terms.metering_from_s:
+            return Refusal(
+                Reason.BEFORE_METERING_FROM,
+                "Timestamp",
+                "The usage is older than the setting metering_from; whoever metered before it"
+                " bills it, or redrive it with BillAt.",
+            )
+        if bill_s <= self.expired_s:
+            return Refusal(
+                Reason.EXPIRED,
+                "Timestamp",
+                f"The usage is {self.terms.window_hours} hours old or older: AWS Marketplace no"
+                " longer takes it; redrive it with BillAt to bill it now.",
+            )
+        own = hour_of(bill_s)
+        earliest = max(own, self.ledger.sealed_upto(who) + 1, self.first_open)
+        for hour in map(Hour, range(earliest, earliest + FULL_HOURS_MAX + 1)):
+            if month_of(hour) != month_of(own):
+                return Refusal(
+                    Reason.EXPIRED,
+                    "Timestamp",
+                    f"The month of {hour_text(own)} can take no more usage, and usage does not"
+                    " change month by itself; redrive it with BillAt to bill it in this one.",
+                )
+            if self.has_room((who, usage.dimension, hour), usage.quantity):
+                return hour
+        return Refusal(
+            Reason.TOO_LARGE,
+            "Quantity",
+            f"The next {FULL_HOURS_MAX} hours are full: AWS Marketplace takes 9,999,999,999.999999"
+            f" of a dimension in an hour (use a bigger unit), and at most {DIMENSIONS_MAX}"
+            " dimensions are kept.",
+        )
+
+    def has_room(self, cell: Cell, quantity: int) -> bool:
+        """Tell whether a record could still be sent with this much more."""
+        known, new = self.ledger.open.get(cell), self.cells.get(cell)
+        if known is None and new is None:
+            who, _, hour = cell
+            return self.ledger.dimensions[who, hour] + self.dimensions[who, hour] < DIMENSIONS_MAX
+        total = (known.total if known else 0) + (new.total if new else 0)
+        return total + quantity <= QUANTITY_MICROS_MAX
+
+    def count(self, usage: Usage, cell: Cell, license_digest: bytes | None) -> _Verdict | Refusal:
+        parts: Allocations = usage.allocations or (((), usage.quantity),)
+        open_usage = self.cells.get(cell)
+        size = KEY_BYTES if license_digest is None else 2 * KEY_BYTES
+        if open_usage is None:
+            size += _rows_bytes(cell, parts)
+        elif any(tags not in open_usage.by_tags for tags, _ in parts):
+            size += _rows_bytes(cell, [each for each in parts if each[0] not in open_usage.by_tags])
+        if size > ENTRY_BYTES_MAX:
+            return Refusal(
+                Reason.TOO_LARGE,
+                "UsageAllocations",
+                "The tags of this usage do not fit into one ledger entry of 400 KB; send it in"
+                " several records.",
+            )
+        if self.bytes_taken + size > ENTRY_BYTES_MAX:
+            return _Verdict.NO_ROOM
+        self.bytes_taken += size
+        self.keys[usage.key] = usage.check
+        if license_digest is not None:
+            self.keys[license_digest] = usage.check
+        if open_usage is None:
+            open_usage = self.cells[cell] = OpenUsage()
+            if cell not in self.ledger.open:
+                self.dimensions[cell[0], cell[2]] += 1
+        for tags, quantity in parts:
+            open_usage.add(tags, quantity, usage.used_s)
+        return _Verdict.COUNTED
+
+
+def _seen_before(usage: Usage, known: bytes) -> _Verdict | Refusal:
+    if known == usage.check:
+        return _Verdict.DUPLICATE
+    return Refusal(
+        Reason.ID_REUSED,
+        "Id",
+        f"Id {usage.id!r} was counted before with another dimension, quantity or tags; if this is"
+        " other usage, send it under an Id of its own.",
+    )
+
+
+def _rows_bytes(cell: Cell, parts: Sequence[tuple[Tags, int]]) -> int:
+    """Bound what new rows add to an entry."""
+    names = len(cell[0].encode()) + len(cell[1].encode()) + _ROW_BYTES
+    size = sum(names + sum(len(key) + len(value) + 12 for key, value in tags) for tags, _ in parts)
+    if size <= _ROWS_BYTES_GUESSED_MAX:
+        return size
+    rows = [Row(cell[0], cell[1], cell[2], tags, quantity, 2**40) for tags, quantity in parts]
+    return len(zlib.compress(msgspec.msgpack.encode(rows))) + _ROW_BYTES

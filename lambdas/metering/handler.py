@@ -1,0 +1,96 @@
+"""The metering function: one tick at every invocation, whoever invokes it."""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from lambdas.customers.table import CustomersTable
+from lambdas.metering.aws import LedgerTable, Marketplace, UsageQueue, connect
+from lambdas.metering.environment import read_environment
+from lambdas.metering.log import Log
+from lambdas.metering.records import Status
+from lambdas.metering.summary import Summary
+from lambdas.metering.tick import tick
+from lambdas.metering.wiring import Wiring
+from lambdas.telemetry import Metric, logger, metrics
+
+THREADS = 16
+"""Requests at a time. They wait rather than work, and a tick makes some thousands at the most."""
+
+RESERVE_S = 20
+"""Kept of the function's time for calls under way and for the last words."""
+
+
+def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Run one tick and answer with its summary (`Summary.as_json`).
+
+    The event is not looked at: what is to be done stands in the queue and in the ledger.
+    """
+    log = logger()
+    try:
+        until_s = time.time() + context.get_remaining_time_in_millis() / 1000 - RESERVE_S
+        summary = tick(wiring(), until_s=until_s)
+    except Exception:
+        # Nothing is consumed: what this tick took up is there for the next one.
+        log.exception("The tick failed; usage stays where it is, and the next tick goes on")
+        raise
+    answer = summary.as_json()
+    log.info("Tick", extra={"summary": answer})
+    _emit(summary)
+    return answer
+
+
+@cache
+def wiring() -> Wiring:
+    """Connect everything, once per container; the log keeps its state between ticks."""
+    environment = read_environment(os.environ)
+    parallel = ThreadPoolExecutor(THREADS).map
+    sqs, dynamodb, marketplace = connect(environment.metering_region, connections=THREADS)
+    table = LedgerTable(dynamodb, environment.ledger_table, parallel)
+    return Wiring(
+        queue=UsageQueue(sqs, environment.queue_url, parallel),
+        table=table,
+        log=Log(table, environment.terms),
+        customers=CustomersTable(dynamodb, environment.customers_table),
+        marketplace=Marketplace(marketplace),
+        terms=environment.terms,
+        clock=time.time,
+        sleep=time.sleep,
+        parallel=parallel,
+        new_id=lambda: uuid4().hex,
+    )
+
+
+def _emit(summary: Summary) -> None:
+    """Emit what happened as metrics, zeros left out."""
+    counts = {
+        Metric.TICKS: 1,
+        Metric.COUNTED: summary.counted,
+        Metric.DUPLICATES: summary.duplicates,
+        Metric.QUARANTINED: summary.quarantined.total(),
+        Metric.HOURS_SEALED: summary.hours_sealed,
+        Metric.RECORDS_SENT: summary.records_sent,
+        Metric.RECORDS_ACCEPTED: summary.outcomes[Status.ACCEPTED],
+        Metric.RECORDS_PARKED: summary.outcomes[Status.PARKED],
+        Metric.RECORDS_CONFLICT: summary.outcomes[Status.CONFLICT],
+        Metric.RECORDS_EXPIRED: summary.outcomes[Status.EXPIRED],
+        Metric.RECORDS_UNCONFIRMED: summary.outcomes[Status.UNCONFIRMED],
+        Metric.CALLS_REFUSED: summary.refusals.total(),
+        Metric.RECORDS_AT_RISK: summary.unfinished,
+    }
+    for name, count in counts.items():
+        if count:
+            metrics().add_metric(name, MetricUnit.Count, count)
+    for name, seconds in (
+        (Metric.OLDEST_UNSEALED, summary.oldest_unsealed_s),
+        (Metric.RISK_LEFT, summary.risk_left_s),
+    ):
+        if seconds is not None:
+            metrics().add_metric(name, MetricUnit.Seconds, seconds)
+    metrics().flush_metrics()

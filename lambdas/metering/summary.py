@@ -1,0 +1,70 @@
+"""What one tick did, for the log, the metrics and whoever invoked it. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambdas.metering.records import Status, decimal_text
+from lambdas.metering.usage import Reason
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts of one tick.
+
+    Attributes:
+        messages: taken from the usage queue and deleted again.
+        counted: usage added to the ledger.
+        duplicates: usage that was in the ledger already.
+        quarantined: usage that could not be counted, by reason.
+        hours_sealed: how far the watermark moved.
+        records_sealed: usage records frozen.
+        calls: attempts of BatchMeterUsage.
+        records_sent: records that were in a call.
+        outcomes: what became of records, by status.
+        refusals: codes with which AWS Marketplace refused a call or did not answer.
+        drained: whether the queue was emptied.
+        out_of_time: whether work was left for the next tick.
+        oldest_unsealed_s: how long ago the oldest hour with open usage began; None without any.
+        unfinished: sealed records without a final outcome, heartbeats aside.
+        micros_at_risk: their quantity, in 10⁻⁶.
+        risk_left_s: how long the window of the first of them is still open; None without any.
+    """
+
+    messages: int = 0
+    counted: int = 0
+    duplicates: int = 0
+    quarantined: Counter[Reason] = field(default_factory=Counter)
+    hours_sealed: int = 0
+    records_sealed: int = 0
+    calls: int = 0
+    records_sent: int = 0
+    outcomes: Counter[Status] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    drained: bool = False
+    out_of_time: bool = False
+    oldest_unsealed_s: int | None = None
+    unfinished: int = 0
+    micros_at_risk: int = 0
+    risk_left_s: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the counts as JSON: what an invocation of the function answers."""
+        return {
+            "messages": self.messages,
+            "counted": self.counted,
+            "duplicates": self.duplicates,
+            "quarantined": {str(reason): count for reason, count in self.quarantined.items()},
+            "hours_sealed": self.hours_sealed,
+            "records_sealed": self.records_sealed,
+            "calls": self.calls,
+            "records_sent": self.records_sent,
+            "outcomes": {str(status): count for status, count in self.outcomes.items()},
+            "refusals": dict(self.refusals),
+            "drained": self.drained,
+            "out_of_time": self.out_of_time,
+            "oldest_unsealed_seconds": self.oldest_unsealed_s,
+            "unfinished_records": self.unfinished,
+            "quantity_at_risk": decimal_text(self.micros_at_risk),
+            "risk_left_seconds": self.risk_left_s,
+        }

@@ -1,0 +1,95 @@
+"""One tick: fold what the queue holds, seal the hours that are over, submit their records.
+
+Any number of ticks may run at once, and any may die at any instruction; what each step leaves
+behind is safe for the next (docs/design.md, "What happens when a tick dies").
+"""
+
+from collections.abc import Sequence
+
+from lambdas.customers.license import License, State
+from lambdas.metering.drain import APPEND_WAIT_S, APPENDS_MAX, LogContendedError, drain
+from lambdas.metering.hours import start_s
+from lambdas.metering.ledger import Ledger, Seal
+from lambdas.metering.seal import (
+    Heartbeats,
+    first_entry,
+    hour_due,
+    seals_for_ending,
+    seals_for_everyone,
+)
+from lambdas.metering.submit import submit
+from lambdas.metering.summary import Summary
+from lambdas.metering.wiring import Wiring
+
+FOLD_SHARE = 0.6
+"""Of a tick's time; the rest is for sealing and submitting, which must not starve."""
+
+
+def tick(wiring: Wiring, *, until_s: float) -> Summary:
+    """Run once and tell what was done; stops between steps when time is up.
+
+    Args:
+        wiring: what to work with.
+        until_s: when to stop, in seconds since the epoch by the wiring's clock.
+    """
+    summary = Summary()
+    began_s = wiring.clock()
+    _begin_log(wiring)
+    drain(wiring, summary, until_s=began_s + FOLD_SHARE * (until_s - began_s))
+    ending = wiring.customers.in_state(State.ENDING)
+    ledger = _seal(wiring, summary, ending)
+    submit(wiring, summary, ledger, ending={each.key for each in ending}, until_s=until_s)
+    if ledger.open:
+        oldest = min(hour for _, _, hour in ledger.open)
+        summary.oldest_unsealed_s = wiring.now_s() - start_s(oldest)
+    return summary
+
+
+def _begin_log(wiring: Wiring) -> None:
+    """Write the first entry of a new log, once."""
+    ledger = wiring.log.read(wiring.now_s())
+    if not ledger.last:
+        wiring.log.append(ledger, first_entry(wiring.now_s()))
+        if not wiring.log.read(wiring.now_s()).last:
+            raise LogContendedError("the first entry of the log could not be written")
+
+
+def _seal(wiring: Wiring, summary: Summary, ending: Sequence[License]) -> Ledger:
+    """Seal until nothing is due; a lost race means to look again at what is."""
+    losses = 0
+    while losses < APPENDS_MAX:
+        ledger = wiring.log.read(wiring.now_s())
+        before = ledger.watermark
+        seals = _due_seals(wiring, summary, ledger, ending)
+        if not seals:
+            return ledger
+        for each in seals:
+            if not wiring.log.append(ledger, each):
+                losses += 1
+                wiring.sleep(APPEND_WAIT_S * losses)
+                break
+            summary.records_sealed += sum(len(rows) for rows in each.records.values())
+        summary.hours_sealed += ledger.watermark - before
+    raise LogContendedError(f"{APPENDS_MAX} attempts to append a seal were lost")
+
+
+def _due_seals(
+    wiring: Wiring, summary: Summary, ledger: Ledger, ending: Sequence[License]
+) -> list[Seal]:
+    now_s, terms = wiring.now_s(), wiring.terms
+    due = hour_due(ledger, now_s=now_s, drained=summary.drained, terms=terms)
+    if due is None:
+        return seals_for_ending(ledger, ending, terms=terms, now_s=now_s)
+    used = {who for who, _, hour in ledger.open if hour <= due}
+    heartbeats = Heartbeats()
+    if terms.dimensions:
+        active = wiring.customers.in_state(State.ACTIVE)
+        heartbeats = Heartbeats(active, wiring.table.refused_zeros())
+    return seals_for_everyone(
+        ledger,
+        due,
+        licenses=wiring.customers.licenses(used),
+        heartbeats=heartbeats,
+        terms=terms,
+        now_s=now_s,
+    )

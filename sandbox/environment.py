@@ -1,0 +1,104 @@
+"""The environment variables through which programs reach a sandbox instead of AWS."""
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ACCOUNT = "123456789012"  # moto's
+REGION = "us-east-1"
+# Both parts of the credentials; nobody here checks them.
+KEY = "sandbox"
+
+# What a shell may have set for the real AWS, and what would win over, or disturb, ours.
+DISTURBING = (
+    "AWS_CA_BUNDLE",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+)
+
+# Stack outputs that the commands of the README use, by the variable that holds them.
+OUTPUTS = {
+    "USAGE_QUEUE_URL": "UsageQueueUrl",
+    "LEDGER_TABLE": "LedgerTableName",
+    "CUSTOMERS_TABLE": "CustomersTableName",
+    "METERING_FUNCTION": "MeteringFunctionName",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the parts of a sandbox listen, as URLs."""
+
+    aws: str
+    marketplace: str
+    functions: str
+
+    def of(self, service: str) -> str:
+        """The endpoint of a service, by its boto3 name."""
+        if service == "lambda":
+            return self.functions
+        if service in {"meteringmarketplace", "marketplace-entitlement", "marketplace-agreement"}:
+            return self.marketplace
+        return self.aws
+
+    def variables(self) -> dict[str, str]:
+        """What sends an AWS SDK, the AWS CLI and a function here.
+
+        A variable of one service wins over AWS_ENDPOINT_URL (botocore's rule).
+        """
+        return {
+            "AWS_ENDPOINT_URL": self.aws,
+            "AWS_ENDPOINT_URL_LAMBDA": self.functions,
+            "AWS_ENDPOINT_URL_MARKETPLACE_METERING": self.marketplace,
+            "AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE": self.marketplace,
+            "AWS_ENDPOINT_URL_MARKETPLACE_AGREEMENT": self.marketplace,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": KEY,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            # Nobody here is an EC2 instance; asking costs seconds.
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }
+
+
+def for_children(**added: str) -> dict[str, str]:
+    """This process's environment without anything about AWS."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    return {**own, **added}
+
+
+def for_functions(endpoints: Endpoints) -> dict[str, str]:
+    """What every function gets beside its own variables, as Lambda's role and region would be."""
+    return {
+        **{key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ},
+        **endpoints.variables(),
+        # The tracer of Powertools would look for the daemon of X-Ray.
+        "POWERTOOLS_TRACE_DISABLED": "1",
+    }
+
+
+def for_shells(endpoints: Endpoints, outputs: Mapping[str, str]) -> dict[str, str]:
+    """What the README's commands use."""
+    found = {name: outputs[output] for name, output in OUTPUTS.items() if output in outputs}
+    return {**endpoints.variables(), **found, "MARKETPLACE_URL": endpoints.marketplace}
+
+
+def as_shell(variables: Mapping[str, str]) -> str:
+    """Write variables as a script to be sourced; what would disturb them is unset.
+
+    >>> as_shell({"QUEUE": "two words"}).splitlines()[-1]
+    "export QUEUE='two words'"
+    """
+    lines = [f"unset {' '.join(DISTURBING)}"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    return "\n".join(lines) + "\n"

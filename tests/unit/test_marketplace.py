@@ -1,0 +1,205 @@
+"""The emulator as a whole: what it serves, what it remembers, and its door inside the process."""
+
+import json
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore.exceptions import HTTPClientError
+from botocore.validate import ParamValidator
+
+from sandbox.marketplace import Marketplace, Request
+from sandbox.marketplace_http import attach
+from tests.unit.marketplace_stage import BUYER, NINE, NOW, PRODUCT, Stage, metering_client
+
+SERVICE = botocore.session.get_session().get_service_model("meteringmarketplace")
+
+
+def answers(stage: Stage) -> dict[str, Any]:
+    """The answer of every operation, as it comes over the wire."""
+    record = stage.record(Timestamp=NINE.timestamp())
+    requests: dict[str, dict[str, Any]] = {
+        "BatchMeterUsage": {"UsageRecords": [record, record | {"Quantity": 4}]},
+        "MeterUsage": {
+            "ProductCode": PRODUCT,
+            "Timestamp": NINE.timestamp(),
+            "UsageDimension": "users",
+        },
+        "RegisterUsage": {"ProductCode": PRODUCT, "PublicKeyVersion": 1},
+        "ResolveCustomer": {"RegistrationToken": stage.bought.registration_token},
+    }
+    return {
+        operation: stage.marketplace.answer(
+            f"AWSMPMeteringService.{operation}", json.dumps(request).encode()
+        )
+        for operation, request in requests.items()
+    }
+
+
+def test_every_operation_of_the_service_is_served() -> None:
+    statuses = {operation: answer.status for operation, answer in answers(Stage()).items()}
+
+    assert statuses == dict.fromkeys(SERVICE.operation_names, 200)
+
+
+@pytest.mark.parametrize("operation", SERVICE.operation_names)
+def test_an_answer_has_the_published_shape(operation: str) -> None:
+    shape = SERVICE.operation_model(operation).output_shape
+
+    answer = answers(Stage())[operation]
+
+    assert not ParamValidator().validate(dict(answer.body), shape).has_errors()
+
+
+def test_no_operation_has_pages() -> None:
+    client = metering_client()
+
+    assert not any(client.can_paginate(name) for name in client.meta.method_to_api_mapping)
+
+
+@pytest.mark.parametrize(
+    "target", ["", "AWSMPMeteringService.MeterAll", "AWSMPEntitlementService.GetEntitlements"]
+)
+def test_an_unknown_target_is_an_unknown_operation(target: str) -> None:
+    answer = Stage().marketplace.answer(target, b"{}")
+
+    assert (answer.status, answer.body["__type"]) == (400, "UnknownOperationException")
+
+
+def get_entitlements(_: Marketplace, request: Request) -> dict[str, Any]:
+    return {"Entitlements": [{"ProductCode": request.fields["ProductCode"]}]}
+
+
+def test_another_service_can_be_served_too() -> None:
+    stage = Stage()
+    stage.marketplace.serve("marketplace-entitlement", {"GetEntitlements": get_entitlements})
+
+    answer = stage.marketplace.answer(
+        "AWSMPEntitlementService.GetEntitlements", b'{"ProductCode": "a"}'
+    )
+
+    assert answer.body == {"Entitlements": [{"ProductCode": "a"}]}
+
+
+def test_another_service_is_held_to_its_own_shapes() -> None:
+    stage = Stage()
+    stage.marketplace.serve("marketplace-entitlement", {"GetEntitlements": get_entitlements})
+
+    answer = stage.marketplace.answer("AWSMPEntitlementService.GetEntitlements", b"{}")
+
+    assert answer.body["__type"] == "ValidationException"
+
+
+def test_every_call_is_remembered() -> None:
+    stage = Stage()
+    stage.fault("ThrottlingException")
+    stage.refusal(stage.record(), stage.record())
+    stage.send(stage.record(), stage.record(Quantity=4))
+
+    throttled, sent = stage.marketplace.calls()
+
+    assert (throttled.operation, throttled.records) == ("BatchMeterUsage", 2)
+    assert (throttled.outcome, throttled.fault) == ("ThrottlingException", "ThrottlingException")
+    assert (sent.at, sent.outcome, sent.fault) == (NOW, "OK", None)
+    assert sent.statuses == {"Success": 1, "DuplicateRecord": 1}
+
+
+def test_a_lost_answer_is_remembered_as_what_it_was() -> None:
+    stage = Stage()
+    stage.fault("timeout-after")
+    with pytest.raises(HTTPClientError):
+        stage.send(stage.record())
+
+    (call,) = stage.marketplace.calls()
+
+    assert (call.fault, call.outcome, call.statuses) == ("timeout-after", "OK", {"Success": 1})
+
+
+def test_unprocessed_records_are_remembered() -> None:
+    stage = Stage()
+    stage.fault("unprocessed")
+    stage.send(stage.record())
+
+    assert stage.marketplace.calls()[0].statuses == {"Unprocessed": 1}
+
+
+def test_a_bill_line_tells_what_is_charged_to_whom() -> None:
+    stage = Stage()
+    stage.send(stage.record(QuantityAsDecimal="17.42"))
+
+    (line,) = stage.marketplace.usage()
+
+    assert (line.license_arn, line.product_code, line.account) == (
+        stage.bought.license_arn,
+        PRODUCT,
+        BUYER,
+    )
+    assert (line.dimension, line.hour, str(line.quantity)) == ("users", NINE, "17.42")
+
+
+def test_the_same_calls_have_the_same_ids_for_the_same_seed() -> None:
+    first, second = (
+        stage.client.batch_meter_usage(UsageRecords=[stage.record()])
+        for stage in (Stage(seed=7), Stage(seed=7))
+    )
+
+    assert first == second
+
+
+def test_an_answer_has_a_request_id() -> None:
+    stage = Stage()
+
+    answer = stage.client.batch_meter_usage(UsageRecords=[])
+
+    assert len(answer["ResponseMetadata"]["RequestId"]) == 36
+
+
+def test_whoever_attaches_hears_of_every_call_before_it_is_made() -> None:
+    heard: list[str] = []
+    stage = Stage(before_call=heard.append)
+
+    stage.send(stage.record())
+    stage.client.resolve_customer(RegistrationToken=stage.bought.registration_token)
+
+    assert heard == ["BatchMeterUsage", "ResolveCustomer"]
+
+
+class Killed(BaseException):
+    """The end of a process, in the middle of a call."""
+
+
+def kill(_: str) -> None:
+    raise Killed
+
+
+def test_a_caller_can_be_killed_before_its_call() -> None:
+    stage = Stage(before_call=kill)
+
+    with pytest.raises(Killed):
+        stage.send(stage.record())
+
+    assert (stage.billed(), stage.marketplace.calls()) == ({}, [])
+
+
+def test_a_detached_client_calls_the_emulator_no_more() -> None:
+    before, after = Stage(), Stage()
+    client = metering_client()
+    detach = attach(client, before.marketplace)
+
+    detach()
+    attach(client, after.marketplace)
+    client.batch_meter_usage(UsageRecords=[])
+
+    assert (len(before.marketplace.calls()), len(after.marketplace.calls())) == (0, 1)
+
+
+def test_two_clients_can_share_a_marketplace() -> None:
+    stage = Stage()
+    other = metering_client()
+    attach(other, stage.marketplace)
+    stage.send(stage.record())
+
+    answer = other.batch_meter_usage(UsageRecords=[stage.record()])
+
+    assert [result["Status"] for result in answer["Results"]] == ["Success"]
+    assert stage.total() == "3"

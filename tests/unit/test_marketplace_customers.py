@@ -1,0 +1,516 @@
+"""BatchMeterUsage: whose usage it is, for which license or product, and while that is active."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.marketplace_errors import Unacceptable
+from sandbox.marketplace_rules import Readings
+from tests.unit.marketplace_stage import (
+    BUYER,
+    DIMENSIONS,
+    HOUR,
+    LEGACY_PRODUCT,
+    NINE,
+    NOW,
+    OTHER_BUYER,
+    PRODUCT,
+    Stage,
+)
+
+UNKNOWN_LICENSE = "arn:aws:license-manager::777788889999:license:l-" + "0" * 32
+
+
+def test_a_license_arn_looks_like_a_real_one() -> None:
+    arn = Stage().bought.license_arn
+
+    assert arn.startswith("arn:aws:license-manager::777788889999:license:l-")
+    assert len(arn.rpartition("-")[2]) == 32
+
+
+def test_purchases_are_the_same_for_the_same_seed() -> None:
+    assert Stage(seed=7).bought == Stage(seed=7).bought
+    assert Stage(seed=7).bought != Stage(seed=8).bought
+
+
+def test_an_unknown_license_fails_the_call() -> None:
+    stage = Stage()
+
+    assert stage.refusal(stage.record(LicenseArn=UNKNOWN_LICENSE)) == "InvalidLicenseException"
+
+
+def test_a_license_of_another_account_fails_the_call() -> None:
+    stage = Stage()
+
+    record = stage.record(CustomerAWSAccountId=OTHER_BUYER)
+
+    assert stage.refusal(record) == "InvalidLicenseException"
+
+
+def test_a_license_without_its_account_fails_the_call() -> None:
+    stage = Stage()
+
+    record = stage.record(CustomerAWSAccountId=None)
+
+    assert stage.refusal(record) == "InvalidLicenseException"
+
+
+def test_an_account_without_license_or_product_fails_the_call() -> None:
+    stage = Stage()
+
+    assert stage.refusal(stage.record(LicenseArn=None)) == "InvalidLicenseException"
+
+
+def test_new_products_know_no_customer_identifiers() -> None:
+    stage = Stage()
+
+    record = stage.record(CustomerAWSAccountId=None, CustomerIdentifier="X01EXAMPLEX")
+
+    assert stage.refusal(record) == "InvalidCustomerIdentifierException"
+
+
+def test_new_products_are_not_metered_by_product_code() -> None:
+    stage = Stage()
+
+    record = stage.record(LicenseArn=None)
+
+    assert stage.refusal(record, ProductCode=PRODUCT) == "InvalidLicenseException"
+
+
+def test_an_empty_identifier_is_none() -> None:
+    stage = Stage()
+
+    assert stage.send(stage.record(CustomerIdentifier="")) == ["Success"]
+
+
+def test_identifier_and_account_exclude_each_other() -> None:
+    stage = Stage()
+
+    record = stage.record(CustomerIdentifier="X01EXAMPLEX")
+
+    assert stage.refusal(record) == "ValidationException"
+
+
+def test_one_call_may_name_one_customer_so_and_another_so() -> None:
+    stage = Stage()
+    first, second = stage.buy_legacy(), stage.buy_legacy(account=OTHER_BUYER)
+
+    statuses = stage.send(
+        stage.legacy_record(first),
+        stage.legacy_record(second, CustomerIdentifier=None, CustomerAWSAccountId=OTHER_BUYER),
+        ProductCode=LEGACY_PRODUCT,
+    )
+
+    assert statuses == ["Success", "Success"]
+
+
+def test_one_call_names_all_customers_the_same_way_in_another_reading() -> None:
+    stage = Stage(readings=Readings(identifier_with_account="request"))
+    first, second = stage.buy_legacy(), stage.buy_legacy(account=OTHER_BUYER)
+
+    code = stage.refusal(
+        stage.legacy_record(first),
+        stage.legacy_record(second, CustomerIdentifier=None, CustomerAWSAccountId=OTHER_BUYER),
+        ProductCode=LEGACY_PRODUCT,
+    )
+
+    assert code == "ValidationException"
+
+
+def test_licenses_of_two_products_fail_the_call() -> None:
+    stage = Stage()
+    other = stage.buy("example000000000000000002")
+
+    code = stage.refusal(stage.record(), stage.record(LicenseArn=other.license_arn))
+
+    assert code == "InvalidLicenseException"
+
+
+def test_licenses_of_two_buyers_share_a_call() -> None:
+    stage = Stage()
+    other = stage.buy(account=OTHER_BUYER)
+
+    record = stage.record(LicenseArn=other.license_arn, CustomerAWSAccountId=OTHER_BUYER)
+
+    assert stage.send(stage.record(), record) == ["Success", "Success"]
+
+
+def test_an_unknown_dimension_fails_the_call() -> None:
+    stage = Stage()
+
+    assert stage.refusal(stage.record(Dimension="seats")) == "InvalidUsageDimensionException"
+
+
+def test_a_dimension_of_another_offer_fails_the_call() -> None:
+    stage = Stage()
+    stage.marketplace.purchase(PRODUCT, OTHER_BUYER, ["users", "seats"])
+
+    assert stage.refusal(stage.record(Dimension="seats")) == "InvalidUsageDimensionException"
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        ({"Timestamp": NOW - 30 * HOUR}, "TimestampOutOfBoundsException"),
+        ({"Dimension": "seats"}, "InvalidUsageDimensionException"),
+        ({"LicenseArn": UNKNOWN_LICENSE}, "InvalidLicenseException"),
+        ({"CustomerAWSAccountId": OTHER_BUYER}, "InvalidLicenseException"),
+        ({"QuantityAsDecimal": "1.2345678"}, "ValidationException"),
+        (
+            {"UsageAllocations": [{"AllocatedUsageQuantity": 1}]},
+            "InvalidUsageAllocationsException",
+        ),
+        (
+            {
+                "UsageAllocations": [
+                    {"AllocatedUsageQuantity": 3, "Tags": [{"Key": "{", "Value": "x"}]}
+                ]
+            },
+            "InvalidTagException",
+        ),
+    ],
+)
+def test_one_bad_record_fails_the_call_and_nothing_of_it_is_billed(
+    bad: dict[str, Any], code: str
+) -> None:
+    stage = Stage()
+
+    assert stage.refusal(stage.record(), stage.record(Dimension="storage-gb") | bad) == code
+    assert stage.billed() == {}
+
+
+def test_a_pending_license_is_not_subscribed() -> None:
+    stage = Stage()
+    pending = stage.buy(state="pending")
+
+    assert stage.send(stage.record(LicenseArn=pending.license_arn)) == ["CustomerNotSubscribed"]
+
+
+def test_what_is_not_subscribed_is_not_billed() -> None:
+    stage = Stage()
+    pending = stage.buy(state="pending")
+
+    stage.send(stage.record(LicenseArn=pending.license_arn))
+
+    assert stage.billed() == {}
+
+
+def test_an_activated_license_is_metered_from_then_on() -> None:
+    stage = Stage()
+    pending = stage.buy(state="pending")
+    stage.marketplace.change_license(pending.license_arn, "activate", NINE)
+
+    record = stage.record(LicenseArn=pending.license_arn)
+
+    assert stage.send(record) == ["Success"]
+
+
+def test_usage_before_the_activation_fails_the_call() -> None:
+    stage = Stage()
+    pending = stage.buy(state="pending")
+    stage.marketplace.change_license(pending.license_arn, "activate", NINE)
+
+    record = stage.record(
+        LicenseArn=pending.license_arn, Timestamp=NINE - timedelta(milliseconds=1)
+    )
+
+    assert stage.refusal(record) == "InvalidLicenseException"
+
+
+def test_a_license_begins_by_itself_when_its_agreement_does() -> None:
+    stage = Stage()
+    later = stage.buy(state="pending", starts_at=NOW + HOUR)
+    stage.now = NOW + 2 * HOUR
+
+    record = stage.record(LicenseArn=later.license_arn, Timestamp=NOW + HOUR)
+
+    assert stage.send(record) == ["Success"]
+
+
+def test_a_license_begins_at_a_whole_millisecond() -> None:
+    stage = Stage()
+    stage.now = NOW + timedelta(microseconds=400)
+    bought = stage.marketplace.purchase(PRODUCT, BUYER, DIMENSIONS)
+
+    record = stage.record(LicenseArn=bought.license_arn, Timestamp=NOW)
+
+    assert stage.send(record) == ["Success"]
+
+
+def test_a_suspended_account_is_not_subscribed() -> None:
+    stage = Stage()
+
+    stage.marketplace.change_license(stage.bought.license_arn, "suspend")
+
+    assert stage.send(stage.record()) == ["CustomerNotSubscribed"]
+
+
+def test_a_suspension_can_be_taken_back() -> None:
+    stage = Stage()
+    stage.marketplace.change_license(stage.bought.license_arn, "suspend")
+
+    stage.marketplace.change_license(stage.bought.license_arn, "activate")
+
+    assert stage.send(stage.record()) == ["Success"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "status"), [(0, "Success"), (59, "Success"), (60, "CustomerNotSubscribed")]
+)
+def test_a_cancelled_license_has_an_hour_to_report(minutes: int, status: str) -> None:
+    stage = Stage()
+    stage.marketplace.change_license(stage.bought.license_arn, "cancel")
+
+    stage.now = NOW + timedelta(minutes=minutes)
+
+    assert stage.send(stage.record()) == [status]
+
+
+def test_usage_after_a_cancellation_fails_the_call() -> None:
+    stage = Stage()
+    stage.marketplace.change_license(stage.bought.license_arn, "cancel")
+    stage.now = NOW + timedelta(minutes=30)
+
+    record = stage.record(Timestamp=NOW + timedelta(minutes=1))
+
+    assert stage.refusal(record) == "InvalidLicenseException"
+
+
+def test_a_second_cancellation_gives_no_second_hour() -> None:
+    stage = Stage()
+    stage.marketplace.change_license(stage.bought.license_arn, "cancel")
+    stage.now = NOW + timedelta(minutes=59)
+    stage.marketplace.change_license(stage.bought.license_arn, "cancel")
+
+    stage.now = NOW + timedelta(minutes=60)
+
+    assert stage.send(stage.record()) == ["CustomerNotSubscribed"]
+
+
+def test_a_license_that_never_began_has_no_hour_to_report() -> None:
+    stage = Stage()
+    pending = stage.buy(state="pending")
+
+    stage.marketplace.change_license(pending.license_arn, "cancel")
+
+    assert stage.send(stage.record(LicenseArn=pending.license_arn)) == ["CustomerNotSubscribed"]
+
+
+def test_an_ended_license_is_not_subscribed_at_once() -> None:
+    stage = Stage()
+
+    stage.marketplace.change_license(stage.bought.license_arn, "end")
+
+    assert stage.send(stage.record()) == ["CustomerNotSubscribed"]
+
+
+def test_an_ended_license_may_come_back() -> None:
+    stage = Stage()
+    stage.marketplace.change_license(stage.bought.license_arn, "end")
+
+    stage.marketplace.change_license(stage.bought.license_arn, "activate")
+
+    assert stage.send(stage.record()) == ["Success"]
+
+
+def test_one_license_of_a_buyer_ends_alone() -> None:
+    stage = Stage()
+    second = stage.buy()
+    stage.marketplace.change_license(stage.bought.license_arn, "end")
+
+    statuses = stage.send(stage.record(), stage.record(LicenseArn=second.license_arn))
+
+    assert statuses == ["CustomerNotSubscribed", "Success"]
+
+
+def test_a_legacy_customer_is_metered_by_product_code_and_identifier() -> None:
+    stage = Stage()
+    bought = stage.buy_legacy(customer_identifier="X01EXAMPLEX")
+
+    statuses = stage.send(stage.legacy_record(bought), ProductCode=LEGACY_PRODUCT)
+
+    assert (bought.customer_identifier, statuses) == ("X01EXAMPLEX", ["Success"])
+
+
+def test_a_legacy_customer_keeps_its_identifier_for_every_purchase() -> None:
+    stage = Stage()
+
+    assert stage.buy_legacy().customer_identifier == stage.buy_legacy().customer_identifier
+
+
+def test_a_legacy_customer_is_the_same_by_identifier_and_by_account() -> None:
+    stage = Stage()
+    bought = stage.buy_legacy()
+    stage.send(stage.legacy_record(bought, Quantity=3), ProductCode=LEGACY_PRODUCT)
+
+    by_account = stage.record(LicenseArn=None, Quantity=4)
+
+    assert stage.send(by_account, ProductCode=LEGACY_PRODUCT) == ["DuplicateRecord"]
+
+
+def test_an_identifier_without_product_code_fails_the_call() -> None:
+    stage = Stage()
+    bought = stage.buy_legacy()
+
+    assert stage.refusal(stage.legacy_record(bought)) == "InvalidProductCodeException"
+
+
+def test_an_unknown_product_code_fails_the_call() -> None:
+    stage = Stage()
+
+    code = stage.refusal(stage.record(), ProductCode="example000000000000000009")
+
+    assert code == "InvalidProductCodeException"
+
+
+def test_an_account_id_is_no_identifier() -> None:
+    stage = Stage()
+    bought = stage.buy_legacy()
+
+    record = stage.legacy_record(bought, CustomerIdentifier=BUYER)
+
+    code = stage.refusal(record, ProductCode=LEGACY_PRODUCT)
+    assert code == "InvalidCustomerIdentifierException"
+
+
+def test_a_record_that_names_nobody_fails_the_call() -> None:
+    stage = Stage()
+    bought = stage.buy_legacy()
+
+    record = stage.legacy_record(bought, CustomerIdentifier=None)
+
+    code = stage.refusal(record, ProductCode=LEGACY_PRODUCT)
+    assert code == "InvalidCustomerIdentifierException"
+
+
+def test_an_unknown_identifier_fails_the_call() -> None:
+    stage = Stage()
+    bought = stage.buy_legacy()
+
+    record = stage.legacy_record(bought, CustomerIdentifier="X99NOBODYXX")
+
+    code = stage.refusal(record, ProductCode=LEGACY_PRODUCT)
+    assert code == "InvalidCustomerIdentifierException"
+
+
+def test_an_unknown_identifier_is_a_status_in_another_reading() -> None:
+    stage = Stage(readings=Readings(unknown_identifier="status"))
+    bought = stage.buy_legacy()
+
+    record = stage.legacy_record(bought, CustomerIdentifier="X99NOBODYXX")
+
+    assert stage.send(record, ProductCode=LEGACY_PRODUCT) == ["CustomerNotSubscribed"]
+
+
+def test_an_account_that_bought_nothing_is_not_subscribed() -> None:
+    stage = Stage()
+    stage.buy_legacy()
+
+    record = stage.record(LicenseArn=None, CustomerAWSAccountId=OTHER_BUYER)
+
+    assert stage.send(record, ProductCode=LEGACY_PRODUCT) == ["CustomerNotSubscribed"]
+
+
+def test_a_legacy_customer_who_left_is_not_subscribed() -> None:
+    stage = Stage()
+    bought = stage.buy_legacy()
+    stage.marketplace.change_license(bought.license_arn, "end")
+
+    statuses = stage.send(stage.legacy_record(bought), ProductCode=LEGACY_PRODUCT)
+
+    assert statuses == ["CustomerNotSubscribed"]
+
+
+def test_legacy_usage_before_the_start_is_out_of_bounds() -> None:
+    stage = Stage()
+    bought = stage.buy_legacy(starts_at=NINE + timedelta(minutes=1))
+
+    code = stage.refusal(stage.legacy_record(bought), ProductCode=LEGACY_PRODUCT)
+
+    assert code == "TimestampOutOfBoundsException"
+
+
+def test_legacy_usage_of_an_earlier_agreement_is_taken_after_a_new_one() -> None:
+    stage = Stage()
+    old = stage.buy_legacy()
+    stage.marketplace.change_license(old.license_arn, "cancel")
+    stage.now = NOW + timedelta(minutes=30)
+    stage.buy_legacy(starts_at=stage.now)
+
+    assert stage.send(stage.legacy_record(old), ProductCode=LEGACY_PRODUCT) == ["Success"]
+
+
+def test_a_license_and_a_product_code_are_billed_apart() -> None:
+    stage = Stage()
+    bought = stage.buy_legacy()
+    stage.send(stage.legacy_record(bought, Quantity=3), ProductCode=LEGACY_PRODUCT)
+
+    stage.send(stage.record(LicenseArn=bought.license_arn, Quantity=3))
+
+    assert stage.total() == "6"
+
+
+def test_a_call_with_product_code_and_license_is_billed_twice() -> None:
+    stage = Stage()
+
+    assert stage.send(stage.record(Quantity=3), ProductCode=PRODUCT) == ["Success"]
+    assert stage.total() == "6"
+
+
+def test_a_call_with_product_code_and_license_is_refused_in_another_reading() -> None:
+    stage = Stage(readings=Readings(code_with_license="refused"))
+
+    assert stage.refusal(stage.record(), ProductCode=PRODUCT) == "InvalidLicenseException"
+
+
+def test_a_license_of_another_product_than_the_call_names_fails_the_call() -> None:
+    stage = Stage()
+    stage.buy_legacy()
+
+    assert stage.refusal(stage.record(), ProductCode=LEGACY_PRODUCT) == "InvalidLicenseException"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"product_code": ""}, "product_code"),
+        ({"product_code": "a b"}, "product_code"),
+        ({"account": "12345"}, "account"),
+        ({"dimensions": []}, "dimensions"),
+        ({"dimensions": [""]}, "dimensions"),
+        ({"legacy": True}, "legacy"),
+        ({"state": "ended"}, "state"),
+        ({"starts_at": NOW.replace(tzinfo=None)}, "starts_at"),
+        ({"state": "pending", "starts_at": NOW}, "starts_at"),
+        ({"license_arn": "l-1"}, "license_arn"),
+        ({"customer_identifier": "X01EXAMPLEX"}, "customer_identifier"),
+    ],
+)
+def test_an_impossible_purchase_is_refused(arguments: dict[str, Any], field: str) -> None:
+    stage = Stage()
+    possible = {"product_code": PRODUCT, "account": BUYER, "dimensions": DIMENSIONS}
+
+    with pytest.raises(Unacceptable) as error:
+        stage.marketplace.purchase(**(possible | arguments))
+
+    assert error.value.field == field
+
+
+def test_a_license_is_bought_once() -> None:
+    stage = Stage()
+
+    with pytest.raises(Unacceptable, match="license_arn must be one that is not bought yet"):
+        stage.buy(license_arn=stage.bought.license_arn)
+
+
+def test_an_unknown_license_can_not_be_changed() -> None:
+    with pytest.raises(Unacceptable, match="license_arn must be the ARN of a license bought here"):
+        Stage().marketplace.change_license(UNKNOWN_LICENSE, "cancel")
+
+
+def test_an_unknown_change_is_refused() -> None:
+    stage = Stage()
+
+    with pytest.raises(Unacceptable, match="change must be activate or cancel or end or suspend"):
+        stage.marketplace.change_license(stage.bought.license_arn, "renew")  # type: ignore[arg-type]

@@ -1,0 +1,258 @@
+"""A whole metering world in one process: real clients, real code, AWS in memory, one clock.
+
+Unit tests, integration tests and the simulation build on it; what it answers with is
+`sandbox.memory` and the Marketplace emulator.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from lambdas.customers.license import License, LicenseKey, State, license_key_of_arn
+from lambdas.customers.table import CustomersTable
+from lambdas.metering.aws import LedgerTable, Marketplace, Parallel, UsageQueue
+from lambdas.metering.log import Log
+from lambdas.metering.summary import Summary
+from lambdas.metering.terms import Terms
+from lambdas.metering.tick import tick
+from lambdas.metering.wiring import Wiring
+from sandbox import marketplace as emulator
+from sandbox.marketplace_http import attach
+from sandbox.marketplace_rules import Readings
+from sandbox.memory.dynamodb import MemoryDynamoDB
+from sandbox.memory.sqs import MemorySQS
+
+START = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
+PRODUCT = "example000000000000000001"
+BUYER = "111122223333"
+DIMENSIONS = ("users", "api-calls", "storage-gb")
+LEDGER, CUSTOMERS = "ledger", "customers"
+TICK_S = 250
+HOUR = 3600
+
+
+class World:
+    """Everything a tick touches.
+
+    Attributes:
+        now_s: the time, for AWS and ticks alike.
+        skew_s: how far the ticks' clock is ahead of AWS's.
+    """
+
+    def __init__(
+        self,
+        *,
+        start: datetime = START,
+        seed: int = 0,
+        terms: Terms | None = None,
+        readings: Readings | None = None,
+        before_call: Callable[[str], None] | None = None,
+    ) -> None:
+        self.now_s = start.timestamp()
+        self.skew_s = 0.0
+        self.rng = Random(seed)
+        self.terms = terms or Terms(dimensions=DIMENSIONS, product_code=PRODUCT)
+        self.sqs = MemorySQS(now=lambda: self.now_s, rng=self.rng)
+        self.dynamodb = MemoryDynamoDB(now=lambda: self.now_s, rng=self.rng)
+        self.marketplace = emulator.Marketplace(self.time, seed=seed, readings=readings)
+        self.producer = self.sqs.client()
+        self.queue_url = self.producer.create_queue(
+            QueueName="usage", Attributes={"VisibilityTimeout": "900"}
+        )["QueueUrl"]
+        self.tables_client = self.dynamodb.client()
+        for table in (LEDGER, CUSTOMERS):
+            create_table(self.tables_client, table)
+        self.customers = CustomersTable(self.tables_client, CUSTOMERS)
+        self.table = LedgerTable(self.tables_client, LEDGER, map)
+        self.marketplace_client = metering_client()
+        attach(self.marketplace_client, self.marketplace, before_call=before_call)
+        self._ids = 0
+        self.warm = self.wiring()
+
+    def time(self) -> datetime:
+        """The time, as the emulator wants it."""
+        return datetime.fromtimestamp(self.now_s, UTC)
+
+    def wiring(self, *, parallel: Parallel = map) -> Wiring:
+        """A cold container: nothing read of the log yet. Clients are shared, they keep nothing."""
+        table = LedgerTable(self.tables_client, LEDGER, parallel)
+        return Wiring(
+            queue=UsageQueue(self.producer, self.queue_url, parallel),
+            table=table,
+            log=Log(table, self.terms),
+            customers=CustomersTable(self.tables_client, CUSTOMERS),
+            marketplace=Marketplace(self.marketplace_client),
+            terms=self.terms,
+            clock=lambda: self.now_s + self.skew_s,
+            sleep=self.sleep,
+            parallel=parallel,
+            new_id=self.new_id,
+        )
+
+    def new_id(self) -> str:
+        self._ids += 1
+        return f"id-{self._ids:08}"
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def advance(self, *, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
+        """Let time pass."""
+        self.now_s += hours * HOUR + minutes * 60 + seconds
+
+    def at(self, text: str) -> None:
+        """Set the time."""
+        self.now_s = datetime.fromisoformat(text).timestamp()
+
+    def buy(
+        self,
+        account: str = BUYER,
+        *,
+        state: State = State.ACTIVE,
+        start: datetime | None = None,
+        known: bool = True,
+        dimensions: Iterable[str] = DIMENSIONS,
+    ) -> License:
+        """Purchase at the emulator, and tell the Customers table about it."""
+        start = start or datetime(2026, 11, 1, tzinfo=UTC)
+        bought = self.marketplace.purchase(
+            PRODUCT, account, list(dimensions), state="active", starts_at=start
+        )
+        each = License(
+            key=license_key_of_arn(bought.license_arn),
+            arn=bought.license_arn,
+            account=account,
+            product_code=PRODUCT,
+            state=state,
+            agreement_id=bought.agreement_id,
+            start_s=int(start.timestamp()),
+        )
+        if known:
+            self.customers.save(each)
+        return each
+
+    def change(self, each: License, **fields: Any) -> License:
+        """Save a license with other fields."""
+        changed = replace(each, **fields)
+        self.customers.save(changed)
+        return changed
+
+    def usage(
+        self,
+        who: License | str,
+        quantity: int | str = 1,
+        *,
+        dimension: str = "users",
+        ago_s: float = 60,
+        id_: str | None = None,
+        **fields: Any,
+    ) -> dict[str, Any]:
+        """Write a usage record of so many seconds ago; a text names an account."""
+        at = datetime.fromtimestamp(self.now_s - ago_s, UTC).isoformat()
+        record: dict[str, Any] = {"Timestamp": at, "Dimension": dimension}
+        if isinstance(who, str):
+            record["CustomerAWSAccountId"] = who
+        else:
+            record["LicenseArn"] = who.arn
+        record["QuantityAsDecimal" if isinstance(quantity, str) else "Quantity"] = quantity
+        if id_ is not None:
+            record["Id"] = id_
+        return record | fields
+
+    def send(self, *records: dict[str, Any] | str) -> None:
+        """Send each as a message of its own."""
+        for each in records:
+            body = each if isinstance(each, str) else json.dumps(each)
+            self.producer.send_message(QueueUrl=self.queue_url, MessageBody=body)
+
+    def send_together(self, *records: dict[str, Any]) -> None:
+        """Send all in one message."""
+        self.send({"UsageRecords": list(records)})
+
+    def tick(self, wiring: Wiring | None = None) -> Summary:
+        """Run one tick, warm unless a container is given."""
+        wiring = wiring or self.warm
+        return tick(wiring, until_s=wiring.clock() + TICK_S)
+
+    def tick_until_settled(self, *, hours: float = 3, cold: bool = False) -> list[Summary]:
+        """Let hours pass, with a tick every five minutes."""
+        summaries = []
+        for _ in range(int(hours * 12)):
+            self.advance(minutes=5)
+            summaries.append(self.tick(self.wiring() if cold else None))
+        return summaries
+
+    def billed(self, who: License | None = None, dimension: str | None = None) -> Decimal:
+        """What AWS Marketplace would bill, of a license, of a dimension."""
+        return sum(
+            (
+                line.quantity
+                for line in self.marketplace.usage()
+                if (who is None or line.license_arn == who.arn)
+                and (dimension is None or line.dimension == dimension)
+            ),
+            Decimal(0),
+        )
+
+    def items(self, partition: str) -> list[dict[str, Any]]:
+        """The items of one partition of the ledger table."""
+        return [item for item in self.dynamodb.items(LEDGER) if item["pk"]["S"] == partition]
+
+    def quarantined(self) -> list[tuple[str, str]]:
+        """Names and reasons of what is in quarantine."""
+        return [(item["sk"]["S"], item["reason"]["S"]) for item in self.items("quarantine")]
+
+    def outcomes(self) -> dict[tuple[LicenseKey, str, str], str]:
+        """Statuses by license, dimension and hour."""
+        return {
+            (LicenseKey(item["pk"]["S"].partition("#")[2]), name[2:], item["sk"]["S"]): value["M"][
+                "status"
+            ]["S"]
+            for item in self.dynamodb.items(LEDGER)
+            if item["pk"]["S"].startswith("license#")
+            for name, value in item.items()
+            if name.startswith("d:")
+        }
+
+
+def metering_client() -> Any:
+    """A real client of the metering service that never retries."""
+    return boto3.client(
+        "meteringmarketplace",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def create_table(client: Any, name: str) -> None:
+    """Create a table as the stack does."""
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": each, "AttributeType": "S"} for each in ("pk", "sk", "state")
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-state",
+                "KeySchema": [
+                    {"AttributeName": "state", "KeyType": "HASH"},
+                    {"AttributeName": "pk", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
