@@ -1,6 +1,7 @@
 # Every target sets up what it needs: Python packages into .venv, the CDK CLI into node_modules.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 
 VENV := .venv
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
@@ -14,23 +15,63 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 export CDK_DISABLE_CLI_TELEMETRY := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := $(NODE_MAJOR)
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
-unexport VIRTUAL_ENV
+export NODE_NO_WARNINGS := 1
+unexport VIRTUAL_ENV PYTHONPATH
 
 READY := $(VENV)/.ready
+SEEDS ?= 1000
+FROM ?= 0
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(READY): pyproject.toml uv.lock package.json package-lock.json
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found on PATH." >&2; exit 1; }
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(VENV)/bin/uv || $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-		"$$(sed -n 's/^ *"\(uv==[^"]*\)".*/\1/p' pyproject.toml)"
-	@echo "Installing the locked dependencies…"
-	@uv sync --quiet --frozen $(NODE_FROM_PYPI)
-	@npm ci --silent --no-audit --no-fund
-	@touch $@
+.PHONY: demo
+demo: $(READY) ## Watch a working day of usage reach the bill, through a really deployed stack
+	@python -m sandbox.demo
+
+.PHONY: sandbox
+sandbox: $(READY) ## Start AWS and AWS Marketplace on this machine, deploy, and stay until Ctrl-C
+	@exec python -m sandbox
+
+.PHONY: check
+check: $(READY) ## Lint, types, import contracts and fast tests
+	ruff format --check
+	ruff check
+	mypy
+	lint-imports
+	pytest -q -n 2 tests/unit
+
+.PHONY: test
+test: check ## All of check, and everything else: what CI runs
+	pytest -q -n 2 --dist loadfile tests/integration tests/infra
+	pytest -q -n 2 tests/simulation
+	pytest -q tests/e2e
+
+.PHONY: simulate
+simulate: $(READY) ## Play SEEDS runs of the simulation, beginning with seed FROM
+	@python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
+
+.PHONY: synth
+synth: $(READY) ## Write the CloudFormation templates to cdk.out and lint them; needs no account
+	cdk synth --quiet
+	cfn-lint cdk.out/*.template.json
 
 .PHONY: setup
 setup: $(READY) ## Create .venv and node_modules (every other target does it too)
+
+$(READY): pyproject.toml uv.lock package.json package-lock.json
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found on PATH." >&2; exit 1; }
+	@echo "Setting up: the locked Python packages, the CDK CLI, and what goes into the functions…"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(VENV)/bin/uv || $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		"$$(sed -n 's/^ *"\(uv==[^"]*\)".*/\1/p' pyproject.toml)"
+	@uv sync --quiet --frozen $(NODE_FROM_PYPI)
+	@npm ci --silent --no-audit --no-fund
+	@python -m infra.package
+	@touch $@
+
+.PHONY: clean
+clean: ## Remove all that was built and installed here
+	rm -rf $(VENV) node_modules cdk.out .build .sandbox .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

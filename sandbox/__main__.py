@@ -22,7 +22,8 @@ CHECK_SECONDS = 0.2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start everything, say where it is, and stay."""
     options = _parse(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # Set by hand, because a shell starts its background jobs deaf to Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit())
     print("Starting AWS, AWS Marketplace and the stack …", flush=True)
     try:
@@ -40,8 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             while True:
                 sandbox.check()
                 time.sleep(CHECK_SECONDS)
-    except KeyboardInterrupt:
-        return 0
     except PortInUseError as error:
         print(f"{error} --help tells how to choose others.", file=sys.stderr)
     except (ChildDiedError, DeployError, MarketplaceError) as error:

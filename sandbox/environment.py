@@ -33,6 +33,18 @@ OUTPUTS = {
 }
 
 
+# Version 1 of the AWS CLI sends SQS commands to AWS itself, whatever AWS_ENDPOINT_URL says, unless
+# the endpoint is an argument (its customization "overridesslcommonname"). Version 2 does not mind.
+AWS_FOR_SQS = """\
+aws() {
+  case " $* " in
+    *" sqs "*) command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@" ;;
+    *) command aws "$@" ;;
+  esac
+}
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     """Where the parts of a sandbox listen, as URLs."""
@@ -96,9 +108,9 @@ def for_shells(endpoints: Endpoints, outputs: Mapping[str, str]) -> dict[str, st
 def as_shell(variables: Mapping[str, str]) -> str:
     """Write variables as a script to be sourced; what would disturb them is unset.
 
-    >>> as_shell({"QUEUE": "two words"}).splitlines()[-1]
+    >>> as_shell({"QUEUE": "two words"}).splitlines()[1]
     "export QUEUE='two words'"
     """
     lines = [f"unset {' '.join(DISTURBING)}"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + AWS_FOR_SQS

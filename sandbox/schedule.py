@@ -17,6 +17,7 @@ CRON = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
 PART = re.compile(r"(?:\*|(?P<first>\d+)(?:-(?P<last>\d+))?)(?:/(?P<step>[1-9]\d*))?")
 # Day of month, month, day of week, year.
 EVERY_DAY = {("*", "*", "?", "*"), ("?", "*", "*", "*")}
+UTC_NAMES = {"UTC", "Etc/UTC"}
 MINUTE = timedelta(minutes=1)
 
 
@@ -82,7 +83,7 @@ def parse(expression: str, *, made: datetime, timezone: str = "UTC") -> Rate | D
         return Rate(timedelta(**{f"{match[2]}s": int(match[1])}), made)
     if match := CRON.fullmatch(expression):
         minutes, hours, *days = match.groups()
-        if tuple(days) in EVERY_DAY and timezone == "UTC":
+        if tuple(days) in EVERY_DAY and timezone in UTC_NAMES:
             return Daily(hours=_numbers(hours, 24), minutes=_numbers(minutes, 60))
     raise UnknownExpressionError(
         f"The sandbox cannot follow the schedule {expression} ({timezone}); it knows "

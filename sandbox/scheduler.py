@@ -159,14 +159,16 @@ class Scheduler:
 
     def _follow(self, report: Callable[[str], None]) -> None:
         schedules: list[Schedule] = []
-        stale_at = time.monotonic()
+        complaint, stale_at = "", time.monotonic()
         while not self._stopped.wait(POLL_REAL_SECONDS):
             if time.monotonic() >= stale_at:
                 try:
-                    schedules = self.enabled()
+                    schedules, problem = self.enabled(), ""
                 except (BotoCoreError, ClientError, UnknownExpressionError) as error:
-                    self._report(report, f"schedules: {error}")
-                stale_at = time.monotonic() + REFRESH_REAL_SECONDS
+                    problem = str(error)
+                if problem and problem != complaint:
+                    self._report(report, problem)
+                complaint, stale_at = problem, time.monotonic() + REFRESH_REAL_SECONDS
             for schedule, due in self._due(schedules):
                 firing = threading.Thread(
                     target=self._fire_and_report, args=(schedule, due, report), daemon=True

@@ -6,6 +6,7 @@ nothing: what to retry and what to keep is up to the tick. Clients are passed in
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,7 @@ class Quarantined:
         field: the field at fault, if one is.
         tell: what a person can do.
         text: the original text, a message of this one record.
+        pieces: how many items hold the text; known once it was read.
     """
 
     key: bytes
@@ -197,6 +199,7 @@ class Quarantined:
     field: str | None
     tell: str
     text: str
+    pieces: int = 1
 
     @property
     def name(self) -> str:
@@ -453,22 +456,21 @@ class LedgerTable:
             field=item["field"].get("S"),
             tell=item["tell"]["S"],
             text=zlib.decompress(packed).decode("utf-8", "surrogatepass"),
+            pieces=int(item["pieces"]["N"]),
         )
 
-    def delete_quarantined(self, name: str, version: str) -> None:
-        """Remove this version of quarantined usage; a newer one stays."""
-        try:
-            answer = self._client.delete_item(
+    def delete_quarantined(self, each: Quarantined) -> None:
+        """Remove this version of quarantined usage, as it was read; a newer one stays."""
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._client.delete_item(
                 TableName=self._table,
-                Key=_quarantine_key(name),
+                Key=_quarantine_key(each.name),
                 ConditionExpression="version = :version",
-                ExpressionAttributeValues={":version": {"S": version}},
-                ReturnValues="ALL_OLD",
+                ExpressionAttributeValues={":version": {"S": each.version}},
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return
-        for number in range(1, int(answer["Attributes"]["pieces"]["N"])):
-            self._client.delete_item(TableName=self._table, Key=_piece_key(name, version, number))
+        for number in range(1, each.pieces):
+            key = _piece_key(each.name, each.version, number)
+            self._client.delete_item(TableName=self._table, Key=key)
 
     def _entries(
         self, condition: str, number: int, *, forward: bool

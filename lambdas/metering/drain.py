@@ -29,11 +29,12 @@ from lambdas.metering.usage import (
 )
 from lambdas.metering.wiring import Wiring
 
-HAND_MESSAGES_MAX = 25_000
-"""Messages taken before they are folded: about what the keys of one entry hold."""
+HAND_RECORDS_MAX = 25_000
+"""Messages received, and records read of them, at a time: about the keys that one entry holds.
+It bounds a tick's memory, and the work that is lost if it dies."""
 
 HAND_BYTES_MAX = 48 * 1024 * 1024
-"""The same in bytes of bodies, since one message may have 1 MiB. It bounds a tick's memory."""
+"""Of bodies received at a time, since one message may have 1 MiB."""
 
 HAND_S = 20
 """How long to receive before folding, well within the messages' time out of sight."""
@@ -59,9 +60,12 @@ def drain(wiring: Wiring, summary: Summary, *, until_s: float) -> None:
     """Count what the queue holds, until a receive comes back empty or time is up."""
     while wiring.clock() < until_s:
         messages, drained = _receive(wiring, until_s)
-        if messages:
-            _count(wiring, summary, messages)
-        if drained:
+        at = 0
+        while at < len(messages) and wiring.clock() < until_s:
+            hand = _read_hand(wiring, messages[at:])
+            _count(wiring, summary, hand)
+            at += len(hand.messages)
+        if drained and at == len(messages):
             summary.drained = True
             return
     summary.out_of_time = True
@@ -74,7 +78,7 @@ def _receive(wiring: Wiring, until_s: float) -> tuple[list[Message], bool]:
     drained = not messages
     size_bytes = sum(len(each.body) for each in messages)
     while not drained and wiring.clock() < until_s:
-        if len(messages) >= HAND_MESSAGES_MAX or size_bytes >= HAND_BYTES_MAX:
+        if len(messages) >= HAND_RECORDS_MAX or size_bytes >= HAND_BYTES_MAX:
             break
         receives = wiring.parallel(lambda _: wiring.queue.receive(), range(RECEIVERS))
         more = [each for received in receives for each in received]
@@ -100,6 +104,7 @@ class _Hand:
     """
 
     oldest_s: int
+    messages: list[Message] = field(default_factory=list)
     usages: list[Usage] = field(default_factory=list)
     owners: list[Message] = field(default_factory=list)
     redriven: dict[int, _Redriven] = field(default_factory=dict)
@@ -107,9 +112,8 @@ class _Hand:
     replaced: list[Quarantined] = field(default_factory=list)
 
 
-def _count(wiring: Wiring, summary: Summary, messages: Sequence[Message]) -> None:
+def _count(wiring: Wiring, summary: Summary, hand: _Hand) -> None:
     """Count the usage of messages, quarantine the rest, and delete them."""
-    hand = _read_hand(wiring, messages)
     customers = _customers_meant(wiring, hand.usages)
     quarantine: list[Quarantined] = []
     counted_from = losses = 0
@@ -138,9 +142,9 @@ def _count(wiring: Wiring, summary: Summary, messages: Sequence[Message]) -> Non
         counted_from += folded.taken
     quarantine += [each for each in hand.rejected if ledger.keys.check_of(each.key) != each.check]
     _apply(wiring, hand, quarantine)
-    wiring.queue.delete(messages)
+    wiring.queue.delete(hand.messages)
     summary.quarantined.update(Reason(each.reason) for each in quarantine)
-    summary.messages += len(messages)
+    summary.messages += len(hand.messages)
 
 
 def _apply(wiring: Wiring, hand: _Hand, quarantine: Sequence[Quarantined]) -> None:
@@ -148,10 +152,10 @@ def _apply(wiring: Wiring, hand: _Hand, quarantine: Sequence[Quarantined]) -> No
     for _ in wiring.parallel(wiring.table.put_quarantined, quarantine):
         pass
     for each in hand.replaced:
-        wiring.table.delete_quarantined(each.name, each.version)
+        wiring.table.delete_quarantined(each)
     for redriven in hand.redriven.values():
         if redriven.quarantined is not None:
-            wiring.table.delete_quarantined(redriven.quarantined.name, redriven.quarantined.version)
+            wiring.table.delete_quarantined(redriven.quarantined)
         if redriven.expired is not None:
             wiring.table.put_redriven(redriven.expired, wiring.now_s())
 
@@ -184,11 +188,14 @@ def _refused(
 
 
 def _read_hand(wiring: Wiring, messages: Sequence[Message]) -> _Hand:
-    """Read messages, and for redrives what they point to."""
+    """Read messages until they hold enough, and for redrives what they point to."""
     now_s = wiring.now_s()
     rules = Rules(frozenset(wiring.terms.dimensions), wiring.terms.product_code)
     hand = _Hand(oldest_s=now_s)
     for message in messages:
+        if len(hand.usages) + len(hand.rejected) >= HAND_RECORDS_MAX:
+            break
+        hand.messages.append(message)
         hand.oldest_s = min(hand.oldest_s, message.sent_s)
         for each in read_message(
             message.body,

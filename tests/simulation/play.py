@@ -127,12 +127,10 @@ class Play:
         self.counts[f"fault {service} {fault.name}"] += 1
         return fault
 
-    def on_answer(
-        self, service: str, operation: str, _params: Params, answer: Any
-    ) -> Fault | None:
-        if service == "sqs" and operation == "ReceiveMessage":
-            if not isinstance(answer, ServiceError):
-                self.keeper.note_received(answer)
+    def on_answer(self, service: str, operation: str, _params: Params, answer: Any) -> Fault | None:
+        received = service == "sqs" and operation == "ReceiveMessage"
+        if received and not isinstance(answer, ServiceError):
+            self.keeper.note_received(answer)
         runner = self.runner()
         if runner is not None and self.hostile and self.rng.random() < self.tale.kill:
             self.kill(runner, f"after {operation}")
@@ -323,9 +321,7 @@ class Play:
         dimension = "nonsense" if rng.random() < 0.03 else rng.choice(DIMENSIONS)
         self.ids += 1
         id_ = f"u-{self.ids}" if rng.random() < 0.8 else None
-        record = self.world.usage(
-            who, quantity, dimension=dimension, ago_s=ago_s, id_=id_
-        )
+        record = self.world.usage(who, quantity, dimension=dimension, ago_s=ago_s, id_=id_)
         if isinstance(quantity, int) and quantity >= 3 and rng.random() < 0.1:
             record["UsageAllocations"] = [
                 {"AllocatedUsageQuantity": 2, "Tags": [{"Key": "team", "Value": "a"}]},

@@ -110,9 +110,7 @@ def test_a_bad_sample_is_rejected_for_its_reason(name: str) -> None:
 def test_the_good_records_of_a_bad_sample_are_usage(name: str) -> None:
     expected = expectation(name)
     later = [
-        each["record"]
-        for each in expected["quarantined"]
-        if each["reason"] in JUDGED_BY_THE_LEDGER
+        each["record"] for each in expected["quarantined"] if each["reason"] in JUDGED_BY_THE_LEDGER
     ]
 
     usage = [each for each in read_bad_sample(name) if isinstance(each, Usage)]
