@@ -40,8 +40,11 @@ class Log:
         """Bring the state up to the log's end, and return it."""
         needed_s = now_s - self._terms.id_memory_s
         ledger = self._ledger
-        if ledger is not None and ledger.keys.count > KEYS_MAX and ledger.first_at_s < needed_s:
-            ledger = self._ledger = None
+        if ledger is not None and ledger.keys.count > KEYS_MAX:
+            # Not before some of them are long useless, or a busy log would be read at every call.
+            useless_s = self._terms.id_memory_s // 4
+            if ledger.first_at_s < needed_s - useless_s - CLOCK_SKEW_S:
+                ledger = self._ledger = None
         if ledger is None:
             ledger = self._read_cold(needed_s)
         else:

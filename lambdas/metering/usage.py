@@ -293,12 +293,11 @@ def _id(record: WrittenRecord, event: WrittenEvent | None) -> str | None:
 
 
 def _named(delivery: _Delivery, record: WrittenRecord) -> tuple[Named, blake2b]:
-    product_code = record.ProductCode
     return _customer(
         record.LicenseArn,
         record.CustomerAWSAccountId,
         record.CustomerIdentifier,
-        delivery.message.product_code if product_code is None else product_code,
+        record.ProductCode or delivery.message.product_code,
         delivery.rules.product_code,
     )
 
