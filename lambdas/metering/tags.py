@@ -3,14 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from lambdas.metering.usage import Allocations, Tags
-
-ALLOCATIONS_MAX = 2500
-"""Tag sets of one record (API reference of UsageRecord)."""
-
-TAG_KEYS_MAX = 5
-"""Different tag keys of one record. The API reference allows five per tag set, the guide page
-"metering-for-usage" five over all sets of a record: the stricter reading satisfies both."""
+from lambdas.metering.quantities import ALLOCATIONS_MAX, TAG_KEYS_MAX, Allocations, Tags
 
 ALLOCATION_BYTES_MAX = 900_000
 """What the split of one record may take: a call has 1 MB, key names included (the same page)."""

@@ -29,9 +29,6 @@ from tests.world import DIMENSIONS, HOUR, PRODUCT, TICK_S, World
 FUNCTION_S = 270
 """A tick that lives longer is killed, as Lambda does."""
 
-COPIES_WITHIN_S = 24 * HOUR
-"""Copies come within the id memory of 26 hours, less the clocks' differences."""
-
 CALLS_FAULTS = (
     "ThrottlingException",
     "InternalServiceErrorException",
@@ -77,7 +74,11 @@ class Play:
         self.world = World(
             start=self.tale.start,
             seed=seed,
-            terms=Terms(dimensions=DIMENSIONS, product_code=PRODUCT),
+            terms=Terms(
+                dimensions=DIMENSIONS,
+                product_code=PRODUCT,
+                id_memory_hours=self.tale.id_memory_hours,
+            ),
             readings=self.tale.readings,
             before_call=self.before_call,
         )
@@ -228,7 +229,7 @@ class Play:
         rng = self.rng
         seconds = rng.uniform(1, 60) if self.runners else rng.uniform(60, 1800)
         if rng.random() < 0.01:
-            seconds = rng.uniform(1, 8) * HOUR
+            seconds = rng.uniform(1, 30) ** rng.random() * HOUR
             self.note(f"the clock jumps by {seconds / HOUR:.1f} h")
         self.world.now_s += seconds
 
@@ -293,10 +294,12 @@ class Play:
 
     def some_usage(self) -> dict[str, Any]:
         rng = self.rng
+        # Copies come within the id memory, less the clocks' differences.
+        remembered_s = (self.tale.id_memory_hours - 1) * HOUR
         recent = [
             record
             for sent_s, record in self.sent
-            if "Id" in record and self.world.now_s - sent_s < COPIES_WITHIN_S
+            if "Id" in record and self.world.now_s - sent_s < remembered_s
         ]
         if recent and rng.random() < 0.3:
             copy = dict(rng.choice(recent))

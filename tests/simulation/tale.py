@@ -23,6 +23,7 @@ class Tale:
         kill: a tick dies at this call, before or after it.
         fault: AWS fails, in a spell of faults.
         marketplace_fault: AWS Marketplace does, in a spell.
+        id_memory_hours: how long an Id is remembered.
         skew_s: how far a tick's clock may be off, to either side.
         readings: how the emulator reads AWS where it contradicts itself.
         queue: what SQS may do.
@@ -35,6 +36,7 @@ class Tale:
     kill: float
     fault: float
     marketplace_fault: float
+    id_memory_hours: int
     skew_s: int
     readings: Readings
     queue: QueueFaults
@@ -54,6 +56,7 @@ def tale_of(seed: int, *, steps: int) -> Tale:
         kill=rng.choice((0, 0.002, 0.01, 0.03)),
         fault=rng.choice((0, 0.01, 0.05, 0.15)),
         marketplace_fault=rng.choice((0, 0.1, 0.3, 0.6)),
+        id_memory_hours=rng.choice((2, 8, 26)),
         skew_s=rng.choice((0, 0, 60, SKEW_S_MAX)),
         readings=Readings(
             identical_resend=rng.choice(("success", "success", "duplicate")),

@@ -330,6 +330,12 @@ def test_a_legacy_name_that_aws_would_not_take_is_an_unknown_customer(
     assert (rejected.reason, rejected.field) == (Reason.UNKNOWN_CUSTOMER, field)
 
 
+def test_an_empty_product_code_of_a_record_is_none() -> None:
+    message = {"ProductCode": "p", "UsageRecords": [record(ProductCode="")]}
+
+    assert usage_of(message).named.product_code == "p"
+
+
 # CloudEvents
 
 

@@ -1,6 +1,7 @@
 """What usage is counted under: the same key for the same usage, and for no other."""
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def by_account(**fields: Any) -> dict[str, Any]:
 
 
 def by_identifier(**fields: Any) -> dict[str, Any]:
-    return record_without("LicenseArn", CustomerIdentifier="X01", **fields)
+    return record_without("LicenseArn", **{"CustomerIdentifier": "X01"} | fields)
 
 
 # Keys
@@ -116,6 +117,26 @@ def test_where_name_ends_and_id_begins_makes_a_difference() -> None:
     assert key_of(one) != key_of(other)
 
 
+def test_where_account_ends_and_product_begins_makes_a_difference() -> None:
+    one = record_without("LicenseArn", CustomerAWSAccountId="1", ProductCode="p" * 10, Id="a")
+    other = record_without("LicenseArn", CustomerAWSAccountId="11", Id="p" * 10 + "a")
+
+    assert key_of(one) != key_of(other)
+
+
+def test_an_identifier_of_digits_is_no_account() -> None:
+    account = by_account(Id="a", ProductCode="p")
+    identifier = by_identifier(Id="a", ProductCode="p", CustomerIdentifier="111122223333")
+
+    assert key_of(identifier) != key_of(account)
+
+
+def test_beside_an_identifier_an_account_makes_no_other_key() -> None:
+    both = by_identifier(Id="a", CustomerAWSAccountId="111122223333")
+
+    assert key_of(both) == key_of(by_identifier(Id="a"))
+
+
 def test_without_id_the_key_is_the_place_in_the_message() -> None:
     found = read({"UsageRecords": [record(), record()]}) + read(record(), message_id="m-2")
 
@@ -128,10 +149,11 @@ def test_without_id_a_redelivery_has_the_same_keys() -> None:
     assert read(message) == read(message)
 
 
-def test_no_message_id_is_taken_for_another_with_a_longer_place() -> None:
+@pytest.mark.parametrize("message_id", ["1m", "1 m"])
+def test_no_message_id_is_taken_for_another_with_a_longer_place(message_id: str) -> None:
     eleven = read({"UsageRecords": [record()] * 12}, message_id="m")[11]
 
-    assert eleven.key != read({"UsageRecords": [record()] * 2}, message_id="1 m")[1].key
+    assert eleven.key != read({"UsageRecords": [record()] * 2}, message_id=message_id)[1].key
 
 
 def test_an_event_is_named_by_its_source_and_id() -> None:
@@ -162,9 +184,10 @@ def test_the_id_of_an_event_gives_the_ledgers_second_key() -> None:
     assert license_key_digest(LICENSE, usage.id) == usage.key
 
 
-@pytest.mark.parametrize("parts", [("l-1", "x", 11), ("l-1", "x1", 1), ("l-1x", "", 1)])
-def test_an_expired_record_has_a_key_of_its_own(parts: tuple[str, str, int]) -> None:
-    assert record_key("l-1", "x", 1) != record_key(*parts)
+def test_every_expired_record_has_a_key_of_its_own() -> None:
+    parts = product(["l-1", "l-11"], ["x", "1x", "x1", "1"], [1, 11])
+
+    assert len({record_key(*each) for each in parts}) == 16
 
 
 # Checks
@@ -213,6 +236,12 @@ def test_the_ledger_computes_the_same_check() -> None:
     usage = usage_of(split_by_tags(("a", 1), ("b", 2)))
 
     assert content_check("users", 3_000_000, usage.allocations) == usage.check
+
+
+def test_the_ledger_need_not_keep_the_order_of_allocations() -> None:
+    usage = usage_of(split_by_tags(("a", 1), ("b", 2)))
+
+    assert content_check("users", 3_000_000, usage.allocations[::-1]) == usage.check
 
 
 def test_time_and_customer_make_no_other_check() -> None:
@@ -283,6 +312,12 @@ def test_rejected_usage_whose_content_is_understood_has_its_check(fault: dict[st
 
 def test_rejected_usage_whose_content_is_not_understood_has_a_check_of_its_text() -> None:
     one, other = record(Id="a", Quantity=-1), record(Id="a", Quantity=-2)
+
+    assert rejected_of(one).check != rejected_of(other).check
+
+
+def test_without_dimension_the_content_is_not_understood() -> None:
+    one, other = record_without("Dimension"), record_without("Dimension", Timestamp=NOW_S)
 
     assert rejected_of(one).check != rejected_of(other).check
 

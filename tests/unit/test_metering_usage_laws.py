@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from lambdas.metering.usage import Redrive, Rejected, Usage, content_check, original_text
@@ -18,6 +18,9 @@ from tests.unit.usage_messages import (
     record_without,
     usage_of,
 )
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is slow, not wrong."""
 
 MICRO = Decimal("0.000001")
 NAMES = [*record(), "Id", "CustomerAWSAccountId", "CustomerIdentifier", "ProductCode"]
@@ -80,22 +83,25 @@ def assert_well_formed(found: list[Usage | Rejected | Redrive]) -> None:
             assert sum(each for _, each in each.allocations) in (0, each.quantity)
 
 
+@unhurried
 @given(st.text(alphabet=st.characters(exclude_categories=[])))
 def test_no_text_raises(text: str) -> None:
     assert_well_formed(read(text))
 
 
+@unhurried
 @given(st.text(alphabet='{}[]",:\\u0123456789eE+-.truefalsn \ud800é', max_size=40))
 def test_no_text_that_is_almost_json_raises(text: str) -> None:
     assert_well_formed(read(text))
 
 
+@unhurried
 @given(messages)
-@settings(max_examples=500)
 def test_no_json_raises(message: Any) -> None:
     assert_well_formed(read(message))
 
 
+@unhurried
 @given(messages, st.data())
 def test_no_message_that_is_cut_or_garbled_raises(message: Any, data: st.DataObject) -> None:
     body = json.dumps(message)
@@ -106,6 +112,7 @@ def test_no_message_that_is_cut_or_garbled_raises(message: Any, data: st.DataObj
     assert_well_formed(read(body[:end] + body[start:]))
 
 
+@unhurried
 @given(st.lists(almost_records | values, max_size=6))
 def test_every_record_of_a_body_comes_out_once_in_its_place(records: list[Any]) -> None:
     found = read({"UsageRecords": records})
@@ -113,6 +120,7 @@ def test_every_record_of_a_body_comes_out_once_in_its_place(records: list[Any]) 
     assert [each.index for each in found if not isinstance(each, Redrive)] == [*range(len(records))]
 
 
+@unhurried
 @given(st.lists(almost_events | values, max_size=6))
 def test_every_event_of_an_array_comes_out_once_in_its_place(events: list[Any]) -> None:
     found = read(events)
@@ -120,6 +128,7 @@ def test_every_event_of_an_array_comes_out_once_in_its_place(events: list[Any]) 
     assert [each.index for each in found if not isinstance(each, Redrive)] == [*range(len(events))]
 
 
+@unhurried
 @given(st.lists(almost_records | values, max_size=6))
 def test_what_becomes_of_a_record_does_not_depend_on_its_neighbours(records: list[Any]) -> None:
     together = read({"UsageRecords": records})
@@ -128,11 +137,13 @@ def test_what_becomes_of_a_record_does_not_depend_on_its_neighbours(records: lis
         assert story(each) == story(read({"UsageRecords": [alone]})[0])
 
 
+@unhurried
 @given(messages)
 def test_a_message_reads_the_same_every_time(message: Any) -> None:
     assert read(message) == read(message)
 
 
+@unhurried
 @given(messages)
 def test_the_text_of_a_record_is_a_message_of_that_record_alone(message: Any) -> None:
     body = json.dumps(message)
@@ -168,6 +179,7 @@ def number_forms(quantity: Decimal, places: int, shift: int) -> list[str]:
     return [plain, longer, shifted, shifted.replace("e", "E+") if shift > 0 else shifted]
 
 
+@unhurried
 @given(micros, st.integers(0, 9), st.integers(-30, 30))
 def test_all_forms_of_a_number_are_one_quantity(number: int, places: int, shift: int) -> None:
     quantity = number * MICRO
@@ -177,6 +189,7 @@ def test_all_forms_of_a_number_are_one_quantity(number: int, places: int, shift:
         assert usage_of(body).quantity == number
 
 
+@unhurried
 @given(micros, st.integers(0, 9), st.integers(-30, 30))
 def test_all_forms_of_a_number_have_one_check(number: int, places: int, shift: int) -> None:
     quantity = number * MICRO
@@ -187,6 +200,7 @@ def test_all_forms_of_a_number_have_one_check(number: int, places: int, shift: i
         assert usage_of(body).check == usage_of(decimal).check
 
 
+@unhurried
 @given(micros)
 def test_a_decimal_comes_back_exactly(number: int) -> None:
     message = record_without("Quantity", QuantityAsDecimal=str(number * MICRO))
@@ -194,6 +208,7 @@ def test_a_decimal_comes_back_exactly(number: int) -> None:
     assert usage_of(message).quantity * MICRO == number * MICRO
 
 
+@unhurried
 @given(
     st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
 )
@@ -211,6 +226,7 @@ tag_text = st.text(alphabet="abAB01 +-=._:/@", min_size=1, max_size=9)
 tag_sets = st.dictionaries(st.sampled_from(["team", "k:2", "a b", "X", "z"]), tag_text, max_size=3)
 
 
+@unhurried
 @given(st.lists(st.tuples(tag_sets, st.integers(0, 10**12)), min_size=1, max_size=6))
 def test_allocations_come_back_as_they_were(parts: list[tuple[dict[str, str], int]]) -> None:
     split = {tuple(sorted(tags.items())): quantity for tags, quantity in parts}
@@ -227,6 +243,7 @@ def test_allocations_come_back_as_they_were(parts: list[tuple[dict[str, str], in
     assert dict(usage_of(message).allocations) == split
 
 
+@unhurried
 @given(
     st.datetimes(datetime(1, 1, 2), datetime(2026, 11, 22)),  # noqa: DTZ001 the offset comes below
     st.integers(-1439, 1439),
@@ -240,6 +257,7 @@ def test_a_time_comes_back_as_its_second(moment: datetime, offset_minutes: int) 
     assert usage.used_s == exact_us // 1_000_000
 
 
+@unhurried
 @given(st.decimals(-(10**11), NOW_S, places=9))
 def test_epoch_seconds_come_back_rounded_down(seconds: Decimal) -> None:
     assume(seconds > -62_135_596_800)
@@ -248,6 +266,7 @@ def test_epoch_seconds_come_back_rounded_down(seconds: Decimal) -> None:
     assert usage_of(body).used_s == int(seconds // 1) - (seconds % 1 < 0)
 
 
+@unhurried
 @given(st.lists(st.text(min_size=1, max_size=4), min_size=2, max_size=2, unique=True))
 def test_two_ids_are_two_keys(ids: list[str]) -> None:
     assume(not any(each.startswith("\0") for each in ids))
@@ -255,6 +274,7 @@ def test_two_ids_are_two_keys(ids: list[str]) -> None:
     assert len({usage_of(record(Id=each)).key for each in ids}) == 2
 
 
+@unhurried
 @given(
     st.tuples(*[st.text(min_size=1, max_size=3)] * 2),
     st.tuples(*[st.text(min_size=1, max_size=3)] * 2),
@@ -270,7 +290,9 @@ def test_two_events_have_one_key_only_if_source_and_id_are_the_same(
 digits = st.text(alphabet="01 ", min_size=1, max_size=3)
 
 
+@unhurried
 @given(st.tuples(digits, st.integers(0, 11)), st.tuples(digits, st.integers(0, 11)))
+@example(("1", 10), ("11", 0))
 def test_a_dimension_and_a_quantity_never_run_together(
     one: tuple[str, int], other: tuple[str, int]
 ) -> None:

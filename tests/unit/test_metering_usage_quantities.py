@@ -100,11 +100,11 @@ def test_a_quantity_of_another_type_is_told_what_it_is(value: Any, kind: str) ->
 )
 def test_a_quantity_of_a_million_characters_is_read_in_no_time(text: str) -> None:
     body = with_number(text)
-    started = time.perf_counter()
+    started = time.process_time()
 
     read(body)
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 # QuantityAsDecimal: a text, by its characters
