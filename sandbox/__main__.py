@@ -12,7 +12,16 @@ from urllib.parse import urlsplit
 
 from sandbox.children import HOST, ChildDiedError, PortInUseError, answers
 from sandbox.deploy import ROOT, DeployError
-from sandbox.sandbox import Ports, Sandbox
+from sandbox.sandbox import FolderInUseError, Ports, Sandbox
+from sandbox.verify import IncompleteError
+
+
+class MarketplaceError(Exception):
+    """The Marketplace that the environment names does not answer."""
+
+
+# What goes wrong without a fault in the sandbox; the message says what to do.
+EXPECTED = (ChildDiedError, DeployError, FolderInUseError, IncompleteError, MarketplaceError)
 
 # A Marketplace that runs already is named as the SDKs name it.
 MARKETPLACE_VARIABLE = "AWS_ENDPOINT_URL_MARKETPLACE_METERING"
@@ -25,10 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Set by hand, because a shell starts its background jobs deaf to Ctrl-C.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit())
-    print("Starting AWS, AWS Marketplace and the stack …", flush=True)
+    print("Starting …", flush=True)
     try:
         with Sandbox(
             options.folder,
+            app=ROOT if options.deploy else None,
             context=dict(options.context),
             clock_start=options.start,
             speed=options.speed,
@@ -43,13 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 time.sleep(CHECK_SECONDS)
     except PortInUseError as error:
         print(f"{error} --help tells how to choose others.", file=sys.stderr)
-    except (ChildDiedError, DeployError, MarketplaceError) as error:
+    except EXPECTED as error:
         print(error, file=sys.stderr)
     return 1
-
-
-class MarketplaceError(Exception):
-    """The Marketplace that the environment names does not answer."""
 
 
 def _running_marketplace(own_port: int) -> str | None:
@@ -107,6 +113,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=[],
         metavar="KEY=VALUE",
         help="a setting of the stack, as for the CDK",
+    )
+    parser.add_argument(
+        "--no-deploy",
+        dest="deploy",
+        action="store_false",
+        help="leave the stack out: AWS and AWS Marketplace only",
     )
     parser.add_argument(
         "--no-schedule",

@@ -7,9 +7,12 @@ corrects what this project stands on. Everything here is about moto 5.2.5.
 
 import argparse
 import threading
+import time
 from contextlib import suppress
+from email.utils import formatdate
 from typing import Any
 
+import time_machine
 from moto.awslambda.models import LambdaFunction
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import CloudFormationError, ValidationError
@@ -24,7 +27,8 @@ from moto.moto_server.werkzeug_app import (
 from moto.sqs.models import Message, Queue
 from werkzeug.serving import run_simple
 
-from sandbox import cloudformation
+from sandbox import cloudformation as _added_types  # noqa: F401 - moto finds them by itself
+from sandbox.verify import LEFT_OUT
 
 HOST = "127.0.0.1"
 
@@ -40,7 +44,15 @@ def main() -> None:
     port = parser.parse_args().port
     mend(port)
     application = DomainDispatcherApplication(create_backend_app)
-    run_simple(HOST, port, application, threaded=True, request_handler=MotoRequestHandler)
+    run_simple(HOST, port, application, threaded=True, request_handler=_Handler)
+
+
+class _Handler(MotoRequestHandler):
+    def date_time_string(self, _timestamp: float | None = None) -> str:
+        # The SDK of the CDK CLI, which lives in real time, compares this with its own clock and
+        # takes every error of a server in another time for one that is worth repeating, slowly.
+        real = time_machine.escape_hatch
+        return formatdate(real.time.time() if real.is_travelling() else time.time(), usegmt=True)
 
 
 def mend(port: int) -> None:
@@ -127,7 +139,7 @@ def _refuse_what_cloudformation_would_skip() -> None:
 
     def known_class_of(resource_type: str) -> Any:
         found: Any = class_of(resource_type)
-        if found is None and resource_type not in cloudformation.LEFT_OUT:
+        if found is None and resource_type not in LEFT_OUT:
             raise ValidationError(
                 message=f"The sandbox cannot make a {resource_type}; "
                 "sandbox/cloudformation.py is the place to add it."

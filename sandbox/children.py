@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -74,7 +75,8 @@ class Child:
     def kill(self) -> None:
         """End it and all that it started, at once, as a machine that fails would."""
         if self.status is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -125,20 +127,25 @@ def python_module(module: str, *arguments: object, clock: Path | None = None) ->
     return [sys.executable, "-m", "sandbox.child", *travel, module, *map(str, arguments)]
 
 
-def choose_port(wanted: int) -> int:
-    """Return a port of this machine that nobody listens at: this one, or any if it is 0.
+def choose_ports(*wanted: int) -> list[int]:
+    """Return ports of this machine that nobody listens at: these, or any in the place of a 0.
 
     Raises:
-        PortInUseError: Somebody listens at the wanted port.
+        PortInUseError: Somebody listens at a wanted port.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, wanted))
-        except OSError as error:
-            raise PortInUseError(f"Port {wanted} cannot be used: {error.strerror}.") from error
-        port: int = probe.getsockname()[1]
-        return port
+    with ExitStack() as probes:
+        # All are held until all are chosen, so that no two are the same.
+        return [_hold(probes.enter_context(socket.socket()), port) for port in wanted]
+
+
+def _hold(probe: socket.socket, wanted: int) -> int:
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind((HOST, wanted))
+    except OSError as error:
+        raise PortInUseError(f"Port {wanted} cannot be used: {error.strerror}.") from error
+    port: int = probe.getsockname()[1]
+    return port
 
 
 def answers(port: int, host: str = HOST) -> bool:

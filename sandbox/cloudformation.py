@@ -25,18 +25,6 @@ from moto.scheduler.models import scheduler_backends
 from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import sqs_backends
 
-# Types that are left out on purpose. Metadata and conditions stand for nothing outside a template.
-# A bucket policy (`cdk bootstrap` makes one that refuses plain HTTP) would lock everybody out: moto
-# obeys its Deny and does not look at its conditions.
-LEFT_OUT = frozenset(
-    {
-        "AWS::CDK::Metadata",
-        "AWS::CloudFormation::WaitCondition",
-        "AWS::CloudFormation::WaitConditionHandle",
-        "AWS::S3::BucketPolicy",
-    }
-)
-
 
 class Resource:
     """What moto asks of every type, answered from a type's `_put`, `_remove` and `_arn`."""

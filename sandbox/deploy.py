@@ -1,30 +1,23 @@
-"""Deploys a CDK app into the sandbox with the real CDK CLI, and checks that it is all there.
+"""Deploys a CDK app into the sandbox with the real CDK CLI.
 
-The app is synthesized while moto still starts and `cdk bootstrap` runs, then deployed from the
-finished cloud assembly. moto's CloudFormation says CREATE_COMPLETE about stacks it has made in
-part, so the template is compared with what the services list afterwards.
+Each command is a process that has begun when the method returns, so that the app can be synthesized
+while moto still starts and is bootstrapped; then it is deployed from the finished cloud assembly.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from sandbox.children import Child, shell_command
-from sandbox.cloudformation import LEFT_OUT
 from sandbox.environment import ACCOUNT, REGION
+from sandbox.verify import Clients
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# A boto3 client of the sandbox, by the name of its service.
-Clients = Callable[[str], Any]
-
 
 class DeployError(Exception):
-    """A CDK command failed, or a stack is not complete; the message says which and how."""
+    """A CDK command failed; the message says which and shows its last lines."""
 
 
 class Cdk:
@@ -112,104 +105,3 @@ def outputs(cdk: Cdk, client: Clients) -> dict[str, str]:
         described = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         found.update({each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]})
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One resource of a deployed stack."""
-
-    properties: Mapping[str, Any]
-    physical_id: str
-    physical_ids: Mapping[str, str]
-
-    def resolve(self, value: Any) -> str:
-        """The name in a property: text, or the physical id of what it refers to."""
-        match value:
-            case {"Ref": name} | {"Fn::GetAtt": [name, *_]}:
-                return self.physical_ids[name]
-        return str(value)
-
-
-def verify(template: Mapping[str, Any], stack: str, client: Clients) -> None:
-    """Check that every resource of the template exists, as its own service sees it.
-
-    Raises:
-        DeployError: Some do not, or are of a type that nobody here knows how to look for.
-    """
-    listed = client("cloudformation").list_stack_resources(StackName=stack)
-    rows = listed["StackResourceSummaries"]
-    ids = {row["LogicalResourceId"]: row.get("PhysicalResourceId", "") for row in rows}
-    missing = []
-    for name, resource in template["Resources"].items():
-        kind = resource["Type"]
-        if kind in LEFT_OUT:
-            continue
-        made = Made(resource.get("Properties", {}), ids.get(name, ""), ids)
-        if kind not in EXISTS:
-            missing.append(f"{name}: sandbox/deploy.py cannot look for a {kind}")
-        elif not made.physical_id and kind not in WITHOUT_ID:
-            missing.append(f"{name} ({kind}) has no physical id")
-        elif not _exists(EXISTS[kind], client, made):
-            missing.append(f"{name} ({kind}) is not there: {made.physical_id}")
-    if missing:
-        raise DeployError(f"{stack} is not complete:\n" + "\n".join(missing))
-
-
-def _exists(look: Callable[[Clients, Made], object], client: Clients, made: Made) -> bool:
-    try:
-        return bool(look(client, made))
-    except ClientError:
-        return False
-
-
-def _queue_policy(client: Clients, made: Made) -> bool:
-    return all(
-        client("sqs")
-        .get_queue_attributes(QueueUrl=made.resolve(queue), AttributeNames=["Policy"])
-        .get("Attributes")
-        for queue in made.properties["Queues"]
-    )
-
-
-def _role_policy(client: Clients, made: Made) -> bool:
-    return all(
-        client("iam").get_role_policy(
-            RoleName=made.resolve(role), PolicyName=made.properties["PolicyName"]
-        )
-        for role in made.properties["Roles"]
-    )
-
-
-# moto's Lambda permissions have no physical id.
-WITHOUT_ID = frozenset({"AWS::Lambda::Permission"})
-
-# How to ask each service for its own resource: a ClientError or nothing means it is not there.
-EXISTS: dict[str, Callable[[Clients, Made], object]] = {
-    "AWS::CloudWatch::Alarm": lambda client, made: client("cloudwatch").describe_alarms(
-        AlarmNames=[made.physical_id]
-    )["MetricAlarms"],
-    "AWS::DynamoDB::Table": lambda client, made: client("dynamodb").describe_table(
-        TableName=made.physical_id
-    ),
-    "AWS::IAM::Policy": _role_policy,
-    "AWS::IAM::Role": lambda client, made: client("iam").get_role(RoleName=made.physical_id),
-    "AWS::Lambda::EventInvokeConfig": lambda client, made: client(
-        "lambda"
-    ).get_function_event_invoke_config(FunctionName=made.resolve(made.properties["FunctionName"])),
-    "AWS::Lambda::Function": lambda client, made: client("lambda").get_function(
-        FunctionName=made.physical_id
-    ),
-    "AWS::Lambda::Permission": lambda client, made: client("lambda").get_policy(
-        FunctionName=made.resolve(made.properties["FunctionName"])
-    ),
-    "AWS::Logs::LogGroup": lambda client, made: client("logs").describe_log_groups(
-        logGroupNamePrefix=made.physical_id
-    )["logGroups"],
-    "AWS::SQS::Queue": lambda client, made: client("sqs").get_queue_attributes(
-        QueueUrl=made.physical_id
-    ),
-    "AWS::SQS::QueuePolicy": _queue_policy,
-    "AWS::Scheduler::Schedule": lambda client, made: client("scheduler").get_schedule(
-        Name=made.physical_id, GroupName=made.properties.get("GroupName", "default")
-    ),
-}

@@ -2,11 +2,18 @@
 
 import os
 import shlex
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import botocore.session
 
 ACCOUNT = "123456789012"  # moto's
 REGION = "us-east-1"
+# Opens URLs of this machine; a proxy that the shell uses has no way to them.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # Both parts of the credentials; nobody here checks them.
 KEY = "sandbox"
 
@@ -83,16 +90,21 @@ class Endpoints:
         }
 
 
+# A profile in the files of whoever uses the sandbox must not steer it.
+NO_PROFILES = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
+
 def for_children(**added: str) -> dict[str, str]:
-    """This process's environment without anything about AWS."""
+    """This process's environment, with nothing of its own about AWS."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    return {**own, **added}
+    return {**own, **NO_PROFILES, **added}
 
 
 def for_functions(endpoints: Endpoints) -> dict[str, str]:
     """What every function gets beside its own variables, as Lambda's role and region would be."""
     return {
-        **{key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR") if key in os.environ},
+        **{key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ},
+        **NO_PROFILES,
         **endpoints.variables(),
         # The tracer of Powertools would look for the daemon of X-Ray.
         "POWERTOOLS_TRACE_DISABLED": "1",
@@ -103,6 +115,19 @@ def for_shells(endpoints: Endpoints, outputs: Mapping[str, str]) -> dict[str, st
     """What the README's commands use."""
     found = {name: outputs[output] for name, output in OUTPUTS.items() if output in outputs}
     return {**endpoints.variables(), **found, "MARKETPLACE_URL": endpoints.marketplace}
+
+
+def own_session() -> boto3.session.Session:
+    """A boto3 session with the sandbox's credentials, whatever the shell and its files say."""
+    nothing = (None, None, None, None)
+    none_of_theirs: dict[str, Any] = {
+        "profile": nothing,
+        "ca_bundle": nothing,
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    core = botocore.session.Session(none_of_theirs)
+    return boto3.session.Session(KEY, KEY, region_name=REGION, botocore_session=core)
 
 
 def as_shell(variables: Mapping[str, str]) -> str:

@@ -70,6 +70,8 @@ class Server(ThreadingHTTPServer):
     """Serves until stopped, each connection in a thread."""
 
     daemon_threads = True
+    # More connections at a time than this wait a second to be tried again.
+    request_queue_size = 128
     # A client that hangs up is no news.
     block_on_close = False
 

@@ -78,15 +78,14 @@ def _invoke(
         message = f"Could not parse request body into json: {error}"
         raise _RefusedError(400, "InvalidRequestContentException", message) from error
     try:
-        runtime.describe(name)
-        match headers.get("X-Amz-Invocation-Type", "RequestResponse"):
-            case "DryRun":
+        kind = headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        if kind != "RequestResponse":
+            runtime.describe(name)  # which says so if there is no such function
+            if kind == "DryRun":
                 return 204, b"", {"X-Amz-Executed-Version": VERSION}
-            case "Event":
-                runtime.invoke_later(name, event)
-                return 202, b"", {"x-amzn-RequestId": str(uuid.uuid4())}
-            case _:
-                invoked = runtime.invoke(name, event)
+            runtime.invoke_later(name, event)
+            return 202, b"", {"x-amzn-RequestId": str(uuid.uuid4())}
+        invoked = runtime.invoke(name, event)
     except TooManyRequestsError as error:
         raise _RefusedError(429, "TooManyRequestsException", str(error)) from error
     except ClientError as error:

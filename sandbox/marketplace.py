@@ -8,7 +8,10 @@ has a seed, and it knows neither HTTP nor whoever calls it. Beside it:
 - `marketplace_shapes.py`: requests checked against AWS's published shapes
 - `marketplace_bill.py`: what was metered, once
 - `marketplace_faults.py`: what goes wrong on purpose
-- `marketplace_http.py`: the doors, over HTTP and inside the process
+- `marketplace_http.py`, `marketplace_admin.py`: the doors, over HTTP and inside the process
+
+Left out: signatures and permissions are never checked, all regions are one (AWS may remove
+duplicates for each region apart), and prices, invoices and CloudTrail do not exist.
 """
 
 import base64

@@ -10,7 +10,6 @@ import io
 import itertools
 import shutil
 import threading
-import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Any
 from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError
 
-from sandbox import child, clock, time_travel
+from sandbox.environment import DIRECT
 from sandbox.function_worker import Answer, Deployed, Worker
 
 # Lambda's default is 1,000 for an account; a laptop is not that large.
@@ -30,11 +29,15 @@ CONCURRENCY_MAX = 10
 BUSY_SECONDS = 0.1
 # What a process gets besides its zip: the runtime client with what it needs, and time travel.
 LIBRARY_PACKAGES = ("awslambdaric", "simplejson", "snapshot-restore-py", "time-machine")
-LIBRARY_MODULES = (child, clock, time_travel)
+LIBRARY_FILES = ("__init__.py", "child.py", "clock.py", "time_travel.py")
 
 
 class TooManyRequestsError(Exception):
     """All processes that a function may have are busy."""
+
+
+class StoppedError(Exception):
+    """The sandbox is being stopped; nothing is started any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Runtime:
         Raises:
             botocore.exceptions.ClientError: There is no such function.
             TooManyRequestsError: All its processes are busy.
+            StoppedError: The sandbox is being stopped.
         """
         pool = self._pool(name)
         worker = pool.borrow()
@@ -102,8 +106,9 @@ class Runtime:
 
     def kill(self, name: str) -> int:
         """Kill every process of a function, in the middle of what it does; return how many."""
+        function = self.describe(name)["Configuration"]["FunctionName"]
         with self._lock:
-            pool = self._pools.get(self.describe(name)["Configuration"]["FunctionName"])
+            pool = self._pools.get(function)
         return 0 if pool is None else pool.kill()
 
     def stop(self) -> None:
@@ -121,6 +126,8 @@ class Runtime:
                 self.invoke(name, event)
             except TooManyRequestsError:
                 self._stopped.wait(BUSY_SECONDS)
+            except StoppedError:
+                return
             except BotoCoreError:
                 if not self._stopped.is_set():  # moto is gone only because all of it is
                     raise
@@ -141,6 +148,8 @@ class Runtime:
             code=self._folder / "code" / _digest(configuration["CodeSha256"]),
         )
         with self._lock:
+            if self._stopped.is_set():
+                raise StoppedError
             pool = self._pools.get(deployed.name)
             if pool is None or pool.deployed != deployed:
                 if pool is not None:
@@ -219,8 +228,7 @@ def _digest(code_sha256: str) -> str:
 
 
 def _unpack(location: str, folder: Path) -> None:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(location) as answer:
+    with DIRECT.open(location) as answer:
         code = io.BytesIO(answer.read())
     unfinished = folder.with_suffix(".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -239,8 +247,6 @@ def _link_library(folder: Path) -> Path:
                 (folder / top).symlink_to(Path(str(distribution.locate_file(top))).resolve())
     ours = folder / "sandbox"
     ours.mkdir()
-    (ours / "__init__.py").touch()
-    for module in LIBRARY_MODULES:
-        source = Path(str(module.__file__)).resolve()
-        (ours / source.name).symlink_to(source)
+    for name in LIBRARY_FILES:
+        (ours / name).symlink_to(Path(__file__).resolve().with_name(name))
     return folder

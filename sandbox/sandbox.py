@@ -4,11 +4,13 @@
         sandbox.client("sqs").send_message(QueueUrl=sandbox.outputs["UsageQueueUrl"], MessageBody=…)
         sandbox.invoke_metering()
         sandbox.clock.advance(3600)
+        sandbox.emulator("usage")
 
 Three endpoints: moto with what it lacks (`sandbox.aws`), the Marketplace emulator, and the Lambda
 API, which this process serves itself and which runs the functions. All live by one clock.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -22,19 +24,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-import boto3
 from botocore.config import Config
 
 from sandbox import environment, lambda_api
-from sandbox.children import HOST, Child, answers, choose_port, python_module
+from sandbox.children import HOST, Child, answers, choose_ports, python_module
 from sandbox.clock import Clock
-from sandbox.deploy import ROOT, Cdk, finish, outputs, verify
-from sandbox.environment import KEY, REGION, Endpoints
+from sandbox.deploy import ROOT, Cdk, finish, outputs
+from sandbox.environment import DIRECT, Endpoints
 from sandbox.runtime import Runtime
 from sandbox.scheduler import Scheduler
+from sandbox.verify import verify
 
 # Longer than any function may run; and nothing is sent twice behind the caller's back.
 CLIENT = Config(read_timeout=1000, retries={"total_max_attempts": 1}, proxies={})
+
+
+class FolderInUseError(Exception):
+    """The folder belongs to a sandbox that still runs."""
 
 
 class FunctionError(Exception):
@@ -93,7 +99,7 @@ class Sandbox:
         self._marketplace_url = marketplace_url
         self._servers: dict[int, Child] = {}
         self._ending = ExitStack()
-        self._session = boto3.session.Session(KEY, KEY, region_name=REGION)
+        self._session = environment.own_session()
         self._clients: dict[str, Any] = {}
         self._making_client = threading.Lock()
 
@@ -104,8 +110,20 @@ class Sandbox:
             unfinished.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if error is not None:
+            # Whatever went wrong, a server that is gone is a likely reason.
+            for server in self._servers.values():
+                if server.status is not None:
+                    error.add_note(server.obituary())
         self._ending.close()
+
+    @property
+    def marketplace_url(self) -> str:
+        """Where AWS Marketplace, or its emulator, answers."""
+        return self.endpoints.marketplace
 
     def client(self, service: str) -> Any:
         """A boto3 client of this sandbox, by the name of its service."""
@@ -138,16 +156,39 @@ class Sandbox:
         """Kill the processes of a function, of metering by default; return how many."""
         return self.runtime.kill(function or self.outputs["MeteringFunctionName"])
 
+    def emulator(self, route: str, body: Mapping[str, object] | None = None) -> Any:
+        """Ask the Marketplace emulator (GET), or tell it something (POST), and return its answer.
+
+        Its routes are in `sandbox.marketplace_admin`, such as "usage" and "purchases".
+        """
+        url = f"{self.endpoints.marketplace}/emulator/{route}"
+        with DIRECT.open(url, None if body is None else json.dumps(body).encode()) as answer:
+            return json.load(answer)
+
     def deploy(self, **context: str) -> None:
         """Deploy the app again, with these settings changed.
 
         Raises:
-            DeployError: It failed, or the stack is not complete.
+            DeployError: It failed.
+            IncompleteError: The stack is not all there.
         """
-        self._context |= context
-        cdk = self._cdk()
-        finish(self._tied(cdk.synth()))
-        self._deploy(cdk)
+        before, self._context = self._context, {**self._context, **context}
+        try:
+            cdk = self._cdk()
+            finish(self._tied(cdk.synth()))
+            self._deploy(cdk)
+        except BaseException:
+            self._context = before
+            raise
+
+    def verify(self) -> None:
+        """Check that every resource of the deployed app is there.
+
+        Raises:
+            IncompleteError: Some are not.
+        """
+        for name, template in self._cdk().stacks().items():
+            verify(template, name, self.client)
 
     def check(self) -> None:
         """Raise if a part of the sandbox has ended by itself.
@@ -163,9 +204,12 @@ class Sandbox:
         return environment.for_shells(self.endpoints, self.outputs)
 
     def _start(self) -> None:
+        self._occupy_folder()
         for leftover in ("logs", "library", "code"):
             shutil.rmtree(self.folder / leftover, ignore_errors=True)
-        (self.folder / "logs").mkdir(parents=True)
+        for stale in (self._env, self._ready):
+            stale.unlink(missing_ok=True)
+        (self.folder / "logs").mkdir()
         self.clock = Clock(self._clock_file, start=self._clock_start, speed=self._speed)
         ports = self._choose_ports()
         cdk = self._cdk()
@@ -184,16 +228,30 @@ class Sandbox:
             self._deploy(cdk)
         self._invite_shells()
 
+    def _occupy_folder(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = self._ending.enter_context((self.folder / "lock").open("w"))
+        try:
+            # Gone with this process, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderInUseError(f"Another sandbox runs in {self.folder}.") from error
+
     @property
     def _clock_file(self) -> Path:
         return self.folder / "clock"
 
+    @property
+    def _env(self) -> Path:
+        return self.folder / "env"
+
+    @property
+    def _ready(self) -> Path:
+        return self.folder / "ready"
+
     def _choose_ports(self) -> Ports:
-        ports = Ports(
-            aws=choose_port(self._ports.aws),
-            marketplace=choose_port(self._ports.marketplace),
-            functions=choose_port(self._ports.functions),
-        )
+        wanted = self._ports
+        ports = Ports(*choose_ports(wanted.aws, wanted.marketplace, wanted.functions))
         self.endpoints = Endpoints(
             aws=f"http://{HOST}:{ports.aws}",
             marketplace=self._marketplace_url or f"http://{HOST}:{ports.marketplace}",
@@ -226,9 +284,9 @@ class Sandbox:
             clock_file=self._clock_file,
             now=self.clock.now,
         )
+        self._ending.callback(self.runtime.stop)
         api = lambda_api.serve(self.runtime, port=port, aws=self.endpoints.aws)
         self._ending.callback(api.stop)
-        self._ending.callback(self.runtime.stop)
         schedules = self.client("scheduler")
         self.scheduler = Scheduler(schedules, clock=self.clock, invoke=self.runtime.invoke)
         self._ending.callback(self.scheduler.stop)
@@ -253,13 +311,11 @@ class Sandbox:
 
     def _deploy(self, cdk: Cdk) -> None:
         finish(self._tied(cdk.deploy()))
-        for name, template in cdk.stacks().items():
-            verify(template, name, self.client)
+        self.verify()
         self.outputs = outputs(cdk, self.client)
 
     def _invite_shells(self) -> None:
-        env, ready = self.folder / "env", self.folder / "ready"
-        self._ending.callback(env.unlink, missing_ok=True)
-        self._ending.callback(ready.unlink, missing_ok=True)
-        env.write_text(environment.as_shell(self.variables()), encoding="utf-8")
-        ready.touch()
+        self._ending.callback(self._env.unlink, missing_ok=True)
+        self._ending.callback(self._ready.unlink, missing_ok=True)
+        self._env.write_text(environment.as_shell(self.variables()), encoding="utf-8")
+        self._ready.touch()

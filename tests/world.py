@@ -5,7 +5,8 @@ Unit tests, integration tests and the simulation build on it; what it answers wi
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,10 +16,18 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from lambdas.customers.license import License, LicenseKey, State, license_key_of_arn
+from lambdas.customers.license import (
+    License,
+    LicenseKey,
+    State,
+    license_key_of_arn,
+    license_key_of_legacy,
+)
 from lambdas.customers.table import CustomersTable
 from lambdas.metering.aws import LedgerTable, Marketplace, Parallel, UsageQueue
+from lambdas.metering.hours import hour_from_text
 from lambdas.metering.log import Log
+from lambdas.metering.records import Outcome
 from lambdas.metering.summary import Summary
 from lambdas.metering.terms import Terms
 from lambdas.metering.tick import tick
@@ -26,6 +35,7 @@ from lambdas.metering.wiring import Wiring
 from sandbox import marketplace as emulator
 from sandbox.marketplace_http import attach
 from sandbox.marketplace_rules import Readings
+from sandbox.memory.double import Params
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from sandbox.memory.sqs import MemorySQS
 
@@ -36,6 +46,10 @@ DIMENSIONS = ("users", "api-calls", "storage-gb")
 LEDGER, CUSTOMERS = "ledger", "customers"
 TICK_S = 250
 HOUR = 3600
+METERING_CALL = "marketplace-metering.BatchMeterUsage"
+
+Hook = Callable[[str, Params], None]
+"""Told the name of an AWS call, such as ``dynamodb.PutItem``, and its parameters."""
 
 
 class World:
@@ -44,6 +58,7 @@ class World:
     Attributes:
         now_s: the time, for AWS and ticks alike.
         skew_s: how far the ticks' clock is ahead of AWS's.
+        submitted: the usage records of every call that ticks made, as they were sent.
     """
 
     def __init__(
@@ -73,6 +88,11 @@ class World:
         self.table = LedgerTable(self.tables_client, LEDGER, map)
         self.marketplace_client = metering_client()
         attach(self.marketplace_client, self.marketplace, before_call=before_call)
+        self.submitted: list[list[dict[str, Any]]] = []
+        self.marketplace_client.meta.events.register(
+            f"provide-client-params.{METERING_CALL}",
+            lambda params, **_: self.submitted.append(params["UsageRecords"]),
+        )
         self._ids = 0
         self.warm = self.wiring()
 
@@ -111,6 +131,32 @@ class World:
         """Set the time."""
         self.now_s = datetime.fromisoformat(text).timestamp()
 
+    @contextmanager
+    def hooked(self, *, before: Hook | None = None, after: Hook | None = None) -> Iterator[None]:
+        """Call these around every AWS call of the block; they may raise, or let time pass.
+
+        After a call of AWS Marketplace means that an answer came. Its parameters are not told:
+        `submitted` has them.
+        """
+        events = self.marketplace_client.meta.events
+        registered = []
+        for event, attribute, hook in (
+            ("before-call", "on_call", before),
+            ("after-call", "on_answer", after),
+        ):
+            if hook is not None:
+                registered.append((f"{event}.{METERING_CALL}", _of_client(hook)))
+                events.register(*registered[-1])
+                for double in (self.sqs, self.dynamodb):
+                    setattr(double, attribute, _of_double(hook))
+        try:
+            yield
+        finally:
+            for each in registered:
+                events.unregister(*each)
+            for double in (self.sqs, self.dynamodb):
+                double.on_call = double.on_answer = None
+
     def buy(
         self,
         account: str = BUYER,
@@ -138,6 +184,20 @@ class World:
             self.customers.save(each)
         return each
 
+    def buy_legacy(self, account: str = BUYER, *, product_code: str = "legacyproduct") -> License:
+        """Purchase a product that has no licenses; the table knows product code and identifier."""
+        bought = self.marketplace.purchase(product_code, account, list(DIMENSIONS), legacy=True)
+        each = License(
+            key=license_key_of_legacy(product_code, bought.customer_identifier),
+            account=account,
+            product_code=product_code,
+            state=State.ACTIVE,
+            customer_identifier=bought.customer_identifier,
+            start_s=int(self.now_s),
+        )
+        self.customers.save(each)
+        return each
+
     def change(self, each: License, **fields: Any) -> License:
         """Save a license with other fields."""
         changed = replace(each, **fields)
@@ -154,13 +214,16 @@ class World:
         id_: str | None = None,
         **fields: Any,
     ) -> dict[str, Any]:
-        """Write a usage record of so many seconds ago; a text names an account."""
+        """Write a usage record of so many seconds ago; a text names an account, not its license."""
         at = datetime.fromtimestamp(self.now_s - ago_s, UTC).isoformat()
         record: dict[str, Any] = {"Timestamp": at, "Dimension": dimension}
         if isinstance(who, str):
             record["CustomerAWSAccountId"] = who
-        else:
+        elif who.arn:
             record["LicenseArn"] = who.arn
+        else:
+            record["CustomerIdentifier"] = who.customer_identifier
+            record["ProductCode"] = who.product_code
         record["QuantityAsDecimal" if isinstance(quantity, str) else "Quantity"] = quantity
         if id_ is not None:
             record["Id"] = id_
@@ -175,6 +238,34 @@ class World:
     def send_together(self, *records: dict[str, Any]) -> None:
         """Send all in one message."""
         self.send({"UsageRecords": list(records)})
+
+    def redrive(self, order: str | tuple[License, str, str], *, bill_now: bool = False) -> None:
+        """Ask, as an operator does, to count what waits: in quarantine, or as an expired record.
+
+        Args:
+            order: a name from quarantine; or a license, a dimension and an hour.
+            bill_now: whether to bill it at the time of the redrive.
+        """
+        if isinstance(order, str):
+            wanted = {"Key": order}
+        else:
+            who, dimension, hour = order
+            wanted = {"License": who.key, "Dimension": dimension, "Hour": hour}
+        self.send({"Redrive": wanted | ({"BillAt": "now"} if bill_now else {})})
+
+    def bill_elsewhere(self, who: License, quantity: int, *, ago_s: float) -> None:
+        """Meter users with AWS Marketplace past the ledger, as an older submitter might."""
+        client = metering_client()
+        attach(client, self.marketplace)
+        record = {
+            "Timestamp": datetime.fromtimestamp(self.now_s - ago_s, UTC),
+            "LicenseArn": who.arn,
+            "CustomerAWSAccountId": who.account,
+            "Dimension": "users",
+            "Quantity": quantity,
+        }
+        [result] = client.batch_meter_usage(UsageRecords=[record])["Results"]
+        assert result["Status"] == "Success", result
 
     def tick(self, wiring: Wiring | None = None) -> Summary:
         """Run one tick, warm unless a container is given."""
@@ -195,7 +286,7 @@ class World:
             (
                 line.quantity
                 for line in self.marketplace.usage()
-                if (who is None or line.license_arn == who.arn)
+                if (who is None or (line.license_arn or "") == who.arn)
                 and (dimension is None or line.dimension == dimension)
             ),
             Decimal(0),
@@ -204,6 +295,20 @@ class World:
     def items(self, partition: str) -> list[dict[str, Any]]:
         """The items of one partition of the ledger table."""
         return [item for item in self.dynamodb.items(LEDGER) if item["pk"]["S"] == partition]
+
+    def expire_items(self) -> None:
+        """Delete what has expired, which DynamoDB does sooner or later."""
+        for item in self.dynamodb.items(LEDGER):
+            if "expires" in item and int(item["expires"]["N"]) < self.now_s:
+                key = {name: item[name] for name in ("pk", "sk")}
+                self.tables_client.delete_item(TableName=LEDGER, Key=key)
+
+    def outcome(
+        self, who: License, dimension: str = "users", hour: str = "2026-11-23T10Z"
+    ) -> Outcome | None:
+        """What the ledger says became of a record."""
+        cell = (who.key, dimension, hour_from_text(hour))
+        return self.table.outcomes([cell]).get(cell)
 
     def quarantined(self) -> list[tuple[str, str]]:
         """Names and reasons of what is in quarantine."""
@@ -220,6 +325,20 @@ class World:
             for name, value in item.items()
             if name.startswith("d:")
         }
+
+
+def _of_double(hook: Hook) -> Any:
+    def call(service: str, name: str, params: Params, *_: Any) -> None:
+        hook(f"{service}.{name}", params)
+
+    return call
+
+
+def _of_client(hook: Hook) -> Any:
+    def call(**_: Any) -> None:
+        hook("marketplace.BatchMeterUsage", {})
+
+    return call
 
 
 def metering_client() -> Any:

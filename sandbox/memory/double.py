@@ -149,16 +149,17 @@ class Double:
             counted, self.counters = self.counters, Counters()
         return counted
 
-    def land_pending(self, position: int | None = None) -> None:
-        """Execute the late call at this position of `pending`, or all of them in their order."""
-        if position is not None:
-            self._execute(*self.pending.pop(position))
-            return
-        landing, self.pending = self.pending, []
-        for operation, params in landing:
-            self._execute(operation, params)
+    def land_pending(self, position: int | None = None) -> list[Answer | ServiceError]:
+        """Execute the late call at this position of `pending`, or all of them in their order.
 
-    def connect(self, config: Config | None = None) -> Any:
+        The answers that nobody waits for any more come back; the hooks are not run.
+        """
+        if position is not None:
+            return [self._execute(*self.pending.pop(position))]
+        landing, self.pending = self.pending, []
+        return [self._execute(operation, params) for operation, params in landing]
+
+    def _connect(self, config: Config | None = None) -> Any:
         """A real boto3 client that this double answers.
 
         Retries are off unless `config` turns them on. Requests are not signed and the user agent

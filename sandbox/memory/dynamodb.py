@@ -32,7 +32,16 @@ from sandbox.memory.double import (
 )
 from sandbox.memory.pages import Reading
 from sandbox.memory.requests import bind
-from sandbox.memory.table import Lag, PrimaryKey, Row, Table, created, read_units, write_units
+from sandbox.memory.table import (
+    Lag,
+    PrimaryKey,
+    Row,
+    Scalar,
+    Table,
+    created,
+    read_units,
+    write_units,
+)
 from sandbox.memory.writes import PLANS, ConditionFailedError, Write
 
 if TYPE_CHECKING:
@@ -50,6 +59,11 @@ _ACTIONS: dict[str, frozenset[str]] = {
     "Delete": frozenset(_CHECK),
     "Update": frozenset(_CHECK | {"UpdateExpression"}),
     "ConditionCheck": frozenset(_CHECK),
+}
+_RETURN_VALUES = {
+    "Put": ("NONE", "ALL_OLD"),
+    "Delete": ("NONE", "ALL_OLD"),
+    "Update": ("NONE", "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW"),
 }
 _SHOWN = {"ReturnValues", "ReturnConsumedCapacity"}
 _READ = {"ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames"}
@@ -137,14 +151,22 @@ class MemoryDynamoDB(Double):
 
     def client(self, config: Config | None = None) -> "DynamoDBClient":
         """A real DynamoDB client that this double answers; retries are off unless configured."""
-        client: DynamoDBClient = self.connect(config)
+        client: DynamoDBClient = self._connect(config)
         return client
 
-    def items(self, table: str) -> list[Item]:
-        """All items of a table in key order, shaped as a client shows them; costs no request."""
+    def items(self, table: str, partition: Scalar | None = None) -> list[Item]:
+        """All items, or one partition's, in key order, as a client shows them; costs no request."""
         with self._lock:
-            rows = self._tables[table].rows
-            return [rows[primary].item for primary in sorted(rows)]
+            found = self._tables[table]
+            if partition is not None:
+                entries = found.primary.partitions.get(partition, [])
+                return [found.rows[primary].item for _, primary in entries]
+            return [found.rows[primary].item for primary in sorted(found.rows)]
+
+    def item(self, table: str, partition: Scalar, sort: Scalar = "") -> Item | None:
+        """One item by the values of its key, the same object until it is written; no request."""
+        row = self._tables[table].rows.get((partition, sort))
+        return row.item if row else None
 
     def _table(self, name: str) -> Table:
         table = self._tables.get(name)
@@ -263,7 +285,7 @@ class MemoryDynamoDB(Double):
     def _write(self, action: str, params: Params) -> Answer:
         table = self._table(params["TableName"])
         wanted = params.get("ReturnValues", "NONE")
-        if action != "Update" and wanted not in ("NONE", "ALL_OLD"):
+        if wanted not in _RETURN_VALUES[action]:
             raise invalid("Return values set to invalid value")
         try:
             write = PLANS[action](table, params)

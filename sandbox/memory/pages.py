@@ -65,6 +65,11 @@ class Reading:
             return entries, 0, len(entries)
         [sort_term] = by_name.values()
         bounds = [order(values[name]) for name in sort_term.placeholders]
+        if bounds != sorted(bounds):
+            raise invalid(
+                "Invalid KeyConditionExpression: The BETWEEN operator requires upper bound to be "
+                "greater than or equal to lower bound"
+            )
         return entries, *_stretch(entries, sort_term, bounds)
 
     def _start(self) -> tuple[Scalar, Entry] | None:

@@ -138,7 +138,7 @@ class MemorySQS(Double):
 
     def client(self, config: Config | None = None) -> "SQSClient":
         """A real SQS client that this double answers; retries are off unless configured."""
-        client: SQSClient = self.connect(config)
+        client: SQSClient = self._connect(config)
         return client
 
     def queue(self, url_or_name: str) -> Queue:
@@ -262,7 +262,9 @@ class MemorySQS(Double):
                         "SenderFault": True,
                     }
                 )
-        return {"Successful": successful, "Failed": failed}
+        # A list without entries is left out: a consumer must not count on it being there.
+        answer = {"Successful": successful, "Failed": failed}
+        return {outcome: listed for outcome, listed in answer.items() if listed}
 
     def _receive_message(self, params: Params) -> Answer:
         queue = self._queue(params["QueueUrl"])

@@ -1,6 +1,8 @@
 """moto, made safe and complete enough: what the sandbox mends in it, one by one."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,96 +40,83 @@ def create_table(sandbox: Sandbox, name: str) -> Any:
     return dynamodb
 
 
-def test_one_of_many_threads_puts_an_item_if_it_is_absent(sandbox: Sandbox) -> None:
-    """Guards the lock around DynamoDB: moto let 75 threads win 60 keys."""
-    dynamodb = create_table(sandbox, "absent")
+def test_what_one_of_many_threads_has_written_on_a_condition_stays(sandbox: Sandbox) -> None:
+    """Guards the lock around DynamoDB: of 320 successful transactions moto kept 182 to 316."""
+    dynamodb = create_table(sandbox, "conditional")
 
-    def put(key: int) -> int:
+    def put_if_absent(key: int) -> int:
+        put = {
+            "TableName": "conditional",
+            "Item": {"id": {"S": str(key)}},
+            "ConditionExpression": "attribute_not_exists(id)",
+        }
         try:
-            dynamodb.put_item(
-                TableName="absent",
-                Item={"id": {"S": str(key)}},
-                ConditionExpression="attribute_not_exists(id)",
-            )
-        except dynamodb.exceptions.ConditionalCheckFailedException:
+            dynamodb.transact_write_items(TransactItems=[{"Put": put}])
+        except dynamodb.exceptions.TransactionCanceledException:
             return 0
         return 1
 
     with ThreadPoolExecutor(THREADS) as pool:
-        won = sum(pool.map(put, [key for key in range(60) for _ in range(THREADS)]))
+        won = sum(pool.map(put_if_absent, [key for key in range(100) for _ in range(THREADS)]))
 
-    assert won == 60
-
-
-def test_no_conditional_write_of_many_threads_is_lost(sandbox: Sandbox) -> None:
-    """Guards the lock around DynamoDB: of 320 successful writes moto kept 182 to 316."""
-    dynamodb = create_table(sandbox, "counted")
-
-    def count(_: int) -> None:
-        dynamodb.transact_write_items(
-            TransactItems=[
-                {
-                    "Update": {
-                        "TableName": "counted",
-                        "Key": {"id": {"S": "all"}},
-                        "UpdateExpression": "ADD writes :one",
-                        "ExpressionAttributeValues": {":one": {"N": "1"}},
-                    }
-                }
-            ]
-        )
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(count, range(320)))
-
-    item = dynamodb.get_item(TableName="counted", Key={"id": {"S": "all"}})["Item"]
-    assert item["writes"] == {"N": "320"}
+    assert (won, dynamodb.scan(TableName="conditional")["Count"]) == (100, 100)
 
 
-def test_no_message_sent_during_deletes_is_lost(sandbox: Sandbox) -> None:
-    """Guards the lock around deletes: moto dropped what was sent while it rebuilt its list."""
-    sqs = sandbox.client("sqs")
-    queue = sqs.create_queue(QueueName="busy")["QueueUrl"]
-    bodies: set[str] = set()
+# In a process of its own, because it mends moto there, with threads that switch all the time.
+SEND_DURING_DELETES = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
-    def send(number: int) -> None:
-        sqs.send_message(QueueUrl=queue, MessageBody=str(number))
+from moto.sqs.models import Message, sqs_backends
 
-    def take(_: int) -> None:
-        got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=600)
-        for message in got.get("Messages", []):
-            bodies.add(message["Body"])
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+from sandbox.aws import mend
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        sent = pool.map(send, range(300))
-        taken = pool.map(take, range(200))
-        list(sent), list(taken)
-    while len(bodies) < 300 and int(depth(sqs, queue)) > 0:
-        take(0)
+mend(port=0)
+sys.setswitchinterval(1e-5)
+backend = sqs_backends["123456789012"]["us-east-1"]
+queue = backend.create_queue("queue", region="us-east-1")
+for _ in range(400):
+    backend.send_message("queue", "old")
+received = [each for _ in range(40) for each in backend.receive_message("queue", 10, 0, 900)]
 
-    assert bodies == {str(number) for number in range(300)}
+def replace(message):
+    queue.delete_message(message.receipt_handle)
+    new = Message("id", "new", {})
+    new.mark_sent()
+    queue.add_message(new)
+
+with ThreadPoolExecutor(8) as pool:
+    list(pool.map(replace, received))
+print([message.body for message in queue.messages].count("new"), end="")
+"""
 
 
-def depth(sqs: Any, queue: str) -> str:
-    attribute = "ApproximateNumberOfMessages"
-    answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=[attribute])
-    return str(answer["Attributes"][attribute])
+def test_no_message_sent_during_deletes_is_lost() -> None:
+    """Guards the lock around deletes: of 600 messages sent meanwhile, moto kept 61."""
+    done = subprocess.run(
+        [sys.executable, "-c", SEND_DURING_DELETES], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "400"
+
+
+def fill(sqs: Any, queue: str, messages: int) -> None:
+    for first in range(0, messages, 10):
+        entries = [{"Id": str(n), "MessageBody": "x"} for n in range(first, first + 10)]
+        sqs.send_message_batch(QueueUrl=queue, Entries=entries)
 
 
 def test_a_deep_queue_is_not_slow(sandbox: Sandbox) -> None:
     """Guards the counting of messages: a receive from 300 messages took 0.3 s."""
     sqs = sandbox.client("sqs")
     queue = sqs.create_queue(QueueName="deep")["QueueUrl"]
-    for first in range(0, 500, 10):
-        entries = [{"Id": str(n), "MessageBody": "x"} for n in range(first, first + 10)]
-        sqs.send_message_batch(QueueUrl=queue, Entries=entries)
+    fill(sqs, queue, 500)
 
     began = time.monotonic()
     for _ in range(10):
         sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def test_a_queue_with_a_trigger_keeps_its_messages_for_the_sandbox(sandbox: Sandbox) -> None:
@@ -186,13 +175,13 @@ def test_a_waiting_receive_ends_early_when_time_runs_fast(sandbox: Sandbox) -> N
     sqs = sandbox.client("sqs")
     queue = sqs.create_queue(QueueName="empty")["QueueUrl"]
 
-    sandbox.clock.run(100)
+    sandbox.clock.run(1000)
     began = time.monotonic()
     sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)
     took = time.monotonic() - began
     sandbox.clock.run(1)
 
-    assert 0.1 < took < 2
+    assert took < 0.9  # moto itself looks again after a real second
 
 
 def function(code: dict[str, str]) -> dict[str, Any]:

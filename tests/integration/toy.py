@@ -24,6 +24,8 @@ def handler(event, context):
         print(event["log"])
     if "sleep" in event:
         time.sleep(event["sleep"])
+    while "until" in event and not os.path.exists(event["until"]):
+        time.sleep(0.02)
     if "raise" in event:
         raise ValueError(event["raise"])
     if "exit" in event:

@@ -96,10 +96,11 @@ def test_a_dry_run_succeeds_by_failing_and_meters_nothing() -> None:
     assert stage.billed() == {}
 
 
-def test_usage_is_taken_until_it_is_six_hours_old() -> None:
+@pytest.mark.parametrize("moment", [NOW - 6 * HOUR, NOW])
+def test_usage_is_taken_from_now_until_it_is_six_hours_old(moment: Any) -> None:
     stage = Stage()
 
-    assert meter(stage, Timestamp=NOW - 6 * HOUR)
+    assert meter(stage, Timestamp=moment)
 
 
 @pytest.mark.parametrize("moment", [NOW - 6 * HOUR - timedelta(seconds=1), NOW + timedelta(0, 1)])

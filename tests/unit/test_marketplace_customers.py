@@ -118,6 +118,12 @@ def test_one_call_names_all_customers_the_same_way_in_another_reading() -> None:
     assert code == "ValidationException"
 
 
+def test_one_way_to_name_customers_is_fine_in_every_reading() -> None:
+    stage = Stage(readings=Readings(identifier_with_account="request"))
+
+    assert stage.send(stage.record(), stage.record(Dimension="storage-gb")) == ["Success"] * 2
+
+
 def test_licenses_of_two_products_fail_the_call() -> None:
     stage = Stage()
     other = stage.buy("example000000000000000002")
@@ -221,7 +227,7 @@ def test_usage_before_the_activation_fails_the_call() -> None:
 def test_a_license_begins_by_itself_when_its_agreement_does() -> None:
     stage = Stage()
     later = stage.buy(state="pending", starts_at=NOW + HOUR)
-    stage.now = NOW + 2 * HOUR
+    stage.now = NOW + HOUR
 
     record = stage.record(LicenseArn=later.license_arn, Timestamp=NOW + HOUR)
 
@@ -267,6 +273,13 @@ def test_a_cancelled_license_has_an_hour_to_report(minutes: int, status: str) ->
     assert stage.send(stage.record()) == [status]
 
 
+def test_usage_of_the_moment_of_a_cancellation_is_taken() -> None:
+    stage = Stage()
+    stage.marketplace.change_license(stage.bought.license_arn, "cancel")
+
+    assert stage.send(stage.record(Timestamp=NOW)) == ["Success"]
+
+
 def test_usage_after_a_cancellation_fails_the_call() -> None:
     stage = Stage()
     stage.marketplace.change_license(stage.bought.license_arn, "cancel")
@@ -286,6 +299,16 @@ def test_a_second_cancellation_gives_no_second_hour() -> None:
     stage.now = NOW + timedelta(minutes=60)
 
     assert stage.send(stage.record()) == ["CustomerNotSubscribed"]
+
+
+def test_a_license_cancelled_as_it_began_has_its_hour() -> None:
+    stage = Stage()
+    brief = stage.buy(starts_at=NOW)
+    stage.marketplace.change_license(brief.license_arn, "cancel")
+
+    record = stage.record(LicenseArn=brief.license_arn, Timestamp=NOW)
+
+    assert stage.send(record) == ["Success"]
 
 
 def test_a_license_that_never_began_has_no_hour_to_report() -> None:

@@ -333,6 +333,18 @@ def test_five_tags_count_for_each_allocation() -> None:
     assert stage.send(record) == ["Success"]
 
 
+def test_a_record_may_have_five_tag_keys_in_every_reading() -> None:
+    stage = Stage(readings=Readings(tag_keys="record"))
+    allocations = [
+        tagged(1, *[(f"a{number}", "x") for number in range(3)]),
+        tagged(1, *[(f"b{number}", "x") for number in range(2)]),
+    ]
+
+    record = stage.record(Quantity=2, UsageAllocations=allocations)
+
+    assert stage.send(record) == ["Success"]
+
+
 def test_five_tag_keys_count_for_the_record_in_another_reading() -> None:
     stage = Stage(readings=Readings(tag_keys="record"))
 
