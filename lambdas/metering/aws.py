@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 
 DAY_S = DAY_HOURS * HOUR_S
 
-FOLD_KEPT_DAYS = 40
-"""Longer than SQS keeps a message (14 days) and a redrive may look back (35 and an id memory)."""
+FOLD_KEPT_DAYS = 45
+"""Longer than SQS keeps a message (14 days), and than a redrive may look back: 35 days, and an id
+memory of 7 at the most."""
 
 AUDIT_KEPT_DAYS = 396
 """Thirteen months: a year of invoices, and the month in which the last is questioned."""

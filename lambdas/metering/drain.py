@@ -49,7 +49,7 @@ APPEND_WAIT_S = 0.05
 """Waited after a lost append, times the number of losses."""
 
 REDRIVE_DAYS_MAX = 35
-"""Folds are kept for 40 days; further back nobody can tell whether usage was counted."""
+"""Folds are kept for 45 days; further back nobody can tell whether usage was counted."""
 
 
 class LogContendedError(Exception):

@@ -21,6 +21,7 @@ from lambdas.metering.ledger import (
     Ledger,
     OpenUsage,
     Row,
+    pack,
 )
 from lambdas.metering.terms import Terms
 from lambdas.metering.usage import Allocations, Reason, Tags, Usage, license_key_digest
@@ -36,8 +37,8 @@ and sent; sellers have reported refusals near the window's end."""
 _ROW_BYTES = 40
 """What the numbers and the framing of a row take, at most; its texts come on top."""
 
-_ROWS_BYTES_GUESSED_MAX = 20_000
-"""Rows larger than this are compressed to see what they take, instead of counting letters."""
+_ROWS_BYTES_SURE_MAX = 20_000
+"""Rows of one usage that are larger are compressed to guess what they take in an entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,19 @@ def fold(
     All other usage is counted in its own hour or, where that is closed, in the next open one of
     the same month.
     """
+    folded, sure = _fold(ledger, batch, customers, terms, now_s)
+    while not sure and folded.taken > 1 and folded.entry is not None:
+        if pack(folded.entry).size_bytes <= ENTRY_BYTES_MAX:
+            break
+        # Tags of different kinds take more compressed together than each by itself.
+        folded, sure = _fold(ledger, batch[: folded.taken // 2], customers, terms, now_s)
+    return folded
+
+
+def _fold(
+    ledger: Ledger, batch: Sequence[Usage], customers: Customers, terms: Terms, now_s: int
+) -> tuple[Folded, bool]:
+    """Decide about what should fit into one entry, and tell whether that is sure."""
     folding = _Folding(ledger, customers, terms, now_s)
     counts = dict.fromkeys(_Verdict, 0)
     refused: list[Refused] = []
@@ -91,7 +105,8 @@ def fold(
             counts[verdict] += 1
         taken += 1
     entry = folding.entry()
-    return Folded(entry, taken, counts[_Verdict.COUNTED], counts[_Verdict.DUPLICATE], refused)
+    folded = Folded(entry, taken, counts[_Verdict.COUNTED], counts[_Verdict.DUPLICATE], refused)
+    return folded, not folding.guessed
 
 
 @dataclass(slots=True)
@@ -106,6 +121,7 @@ class _Folding:
     cells: dict[Cell, OpenUsage] = field(default_factory=dict)
     dimensions: Counter[tuple[LicenseKey, Hour]] = field(default_factory=Counter)
     bytes_taken: int = 0
+    guessed: bool = False
     expired_s: int = field(init=False)
     first_open: Hour = field(init=False)
 
@@ -210,9 +226,10 @@ class _Folding:
         open_usage = self.cells.get(cell)
         size = KEY_BYTES if license_digest is None else 2 * KEY_BYTES
         if open_usage is None:
-            size += _rows_bytes(cell, parts)
+            size += self.rows_bytes(cell, parts)
         elif any(tags not in open_usage.by_tags for tags, _ in parts):
-            size += _rows_bytes(cell, [each for each in parts if each[0] not in open_usage.by_tags])
+            new = [each for each in parts if each[0] not in open_usage.by_tags]
+            size += self.rows_bytes(cell, new)
         if size > ENTRY_BYTES_MAX:
             return Refusal(
                 Reason.TOO_LARGE,
@@ -234,6 +251,18 @@ class _Folding:
             open_usage.add(tags, quantity, usage.used_s)
         return _Verdict.COUNTED
 
+    def rows_bytes(self, cell: Cell, parts: Sequence[tuple[Tags, int]]) -> int:
+        """Bound what new rows add to an entry; many tags are compressed to see what they take."""
+        names = len(cell[0].encode()) + len(cell[1].encode()) + _ROW_BYTES
+        size = sum(
+            names + sum(len(key) + len(value) + 12 for key, value in tags) for tags, _ in parts
+        )
+        if size <= _ROWS_BYTES_SURE_MAX:
+            return size
+        self.guessed = True
+        rows = [Row(*cell, tags, quantity, self.now_s) for tags, quantity in parts]
+        return len(zlib.compress(msgspec.msgpack.encode(rows))) + _ROW_BYTES
+
 
 def _seen_before(usage: Usage, known: bytes) -> _Verdict | Refusal:
     if known == usage.check:
@@ -244,13 +273,3 @@ def _seen_before(usage: Usage, known: bytes) -> _Verdict | Refusal:
         f"Id {usage.id!r} was counted before with another dimension, quantity or tags; if this is"
         " other usage, send it under an Id of its own.",
     )
-
-
-def _rows_bytes(cell: Cell, parts: Sequence[tuple[Tags, int]]) -> int:
-    """Bound what new rows add to an entry."""
-    names = len(cell[0].encode()) + len(cell[1].encode()) + _ROW_BYTES
-    size = sum(names + sum(len(key) + len(value) + 12 for key, value in tags) for tags, _ in parts)
-    if size <= _ROWS_BYTES_GUESSED_MAX:
-        return size
-    rows = [Row(cell[0], cell[1], cell[2], tags, quantity, 2**40) for tags, quantity in parts]
-    return len(zlib.compress(msgspec.msgpack.encode(rows))) + _ROW_BYTES

@@ -32,9 +32,9 @@ FULL_HOURS_MAX = 12
 """Usage moves on by at most this many hours where hours are full. It bounds how far a fold may
 reach into the future, and so how far back a reader must look for open usage."""
 
-DIMENSIONS_MAX = 5000
+DIMENSIONS_MAX = 300
 """Dimensions of one license in one hour; products have at most 200 (guide page
-"saas-subscriptions"). It bounds what an hour of a license takes in a seal."""
+"saas-subscriptions"). Their outcomes are one item of 400 KB, some 1,200 bytes each at the worst."""
 
 CLOCK_SKEW_S = 30 * 60
 """Clocks of two ticks may differ; entries are read back by this much more than need be."""
@@ -258,9 +258,11 @@ class Ledger:
     unfinished: dict[Cell, SealedRecord] = field(default_factory=dict)
 
     def apply(self, number: int, entry: Entry) -> None:
-        """Take in the next entry of the log."""
-        if number != self.last + 1 and self.last:
-            raise AssertionError(f"entry {number} follows {self.last}: the log has no gaps")
+        """Take in the next entry of the log.
+
+        Numbers may be missing only where folds have expired, weeks ago.
+        """
+        assert number > self.last, f"entry {number} comes after {self.last}"
         if not self.last:
             self.first, self.first_at_s = number, entry.at_s
         if number == 1:
@@ -293,8 +295,7 @@ class Ledger:
 
     def apply_older(self, number: int, entry: Entry) -> None:
         """Take in the entry before the oldest one read: only its keys still matter."""
-        if number != self.first - 1:
-            raise AssertionError(f"entry {number} precedes {self.first}: the log has no gaps")
+        assert number < self.first, f"entry {number} comes before {self.first}"
         self.first, self.first_at_s = number, min(self.first_at_s, entry.at_s)
         if isinstance(entry, Fold):
             self.keys.add(entry.keys)

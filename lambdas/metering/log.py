@@ -49,6 +49,7 @@ class Log:
             ledger = self._read_cold(needed_s)
         else:
             for number, packed in self._table.entries_after(ledger.last):
+                assert number == ledger.last + 1, f"entry {number} follows {ledger.last}"
                 ledger.apply(number, unpack(packed))
         self._ledger = ledger
         return ledger

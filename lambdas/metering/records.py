@@ -5,13 +5,12 @@ sent unchanged, any number of times, until there is a final outcome; and what ma
 is never called expired.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
-
-import msgspec
 
 from lambdas.customers.license import License, State, is_license_arn
 from lambdas.metering.hours import HOUR_S, closes_s
@@ -266,7 +265,7 @@ def batches(due: Iterable[tuple[SealedRecord, License, Outcome | None]]) -> Iter
         if outcome is not None and outcome.reason != NOT_SUBSCRIBED:
             yield _batch(kind, [(record, wire)])
             continue
-        size = len(msgspec.json.encode(wire))
+        size = _size_bytes(wire)
         waiting = filling.setdefault(kind, [])
         full = len(waiting) == BATCH_RECORDS_MAX or sizes.get(kind, 0) + size > BATCH_BYTES_MAX
         if waiting and full:
@@ -278,6 +277,11 @@ def batches(due: Iterable[tuple[SealedRecord, License, Outcome | None]]) -> Iter
     for kind, waiting in filling.items():
         if waiting:
             yield _batch(kind, waiting)
+
+
+def _size_bytes(wire: dict[str, Any]) -> int:
+    """Measure a record as botocore writes it: with spaces, and nothing beyond ASCII."""
+    return len(json.dumps(wire, default=datetime.timestamp)) + len(", ")
 
 
 def _batch(kind: tuple[str, bool], held: list[tuple[SealedRecord, dict[str, Any]]]) -> Batch:

@@ -9,10 +9,10 @@ ALLOCATION_BYTES_MAX = 900_000
 """What the split of one record may take: a call has 1 MB, key names included (the same page)."""
 
 _ALLOCATION_BYTES = 70
-"""``{"AllocatedUsageQuantityAsDecimal":"9999999999.999999","Tags":[]},`` without tags."""
+"""``{"AllocatedUsageQuantityAsDecimal": "9999999999.999999", "Tags": []}, `` without tags."""
 
-_TAG_BYTES = 22
-"""``{"Key":"","Value":""},`` without the texts."""
+_TAG_BYTES = 26
+"""``{"Key": "", "Value": ""}, `` without the texts."""
 
 
 def merged(by_tags: Mapping[Tags, int], *, sets_max: int = ALLOCATIONS_MAX) -> Allocations:
@@ -38,7 +38,9 @@ def merged(by_tags: Mapping[Tags, int], *, sets_max: int = ALLOCATIONS_MAX) -> A
     keys = Counter(key for tags, _ in tagged for key, _ in tags)
     size = _ALLOCATION_BYTES + sum(_size_bytes(tags) for tags, _ in tagged)
     while tagged and (
-        len(tagged) >= sets_max or len(keys) > TAG_KEYS_MAX or size > ALLOCATION_BYTES_MAX
+        len(tagged) + bool(untagged) > sets_max
+        or len(keys) > TAG_KEYS_MAX
+        or size > ALLOCATION_BYTES_MAX
     ):
         tags, quantity = tagged.pop()
         untagged += quantity

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdas.metering.quantities import ALLOCATIONS_MAX, TAG_KEYS_MAX
 from lambdas.metering.records import usage_record
-from lambdas.metering.tags import ALLOCATIONS_MAX, TAG_KEYS_MAX, merged
+from lambdas.metering.tags import merged
 from lambdas.metering.usage import Allocations, Tags
 from tests.unit.metering_stage import UNIT, bought, sealed
 
