@@ -49,9 +49,6 @@ memory of 7 at the most."""
 AUDIT_KEPT_DAYS = 396
 """Thirteen months: a year of invoices, and the month in which the last is questioned."""
 
-CALL_KEPT_DAYS = 40
-"""A call that was never answered is looked up in CloudTrail, which keeps 90 days."""
-
 QUEUE_BATCH_MAX = 10
 """Messages of one ReceiveMessage or DeleteMessageBatch (SQS quotas)."""
 
@@ -287,7 +284,10 @@ class LedgerTable:
         ]
 
     def put_call(self, call: Call, at_s: int) -> None:
-        """Note that a call is about to be made."""
+        """Note that a call is about to be made.
+
+        It does not expire by itself: without it, what is on the bill could be called expired.
+        """
         self._client.put_item(
             TableName=self._table,
             Item={
@@ -295,7 +295,6 @@ class LedgerTable:
                 "sk": {"S": call.id},
                 "at": {"N": str(at_s)},
                 "places": {"B": _pack_places(sorted(call.places))},
-                "expires": {"N": str(at_s + CALL_KEPT_DAYS * DAY_S)},
             },
         )
 
@@ -443,7 +442,11 @@ class LedgerTable:
         version = item["version"]["S"]
         packed = item["text"]["B"]
         for number in range(1, int(item["pieces"]["N"])):
-            packed += self._get(_piece_key(name, version, number))["text"]["B"]
+            piece = self._get(_piece_key(name, version, number))
+            if not piece:
+                # Another version took its place while this one was read.
+                return self.quarantined(name)
+            packed += piece["text"]["B"]
         key_and_check = bytes.fromhex(name)
         return Quarantined(
             key=key_and_check[:-4],

@@ -252,28 +252,46 @@ def outcome_of_refusal(record: SealedRecord, code: str, *, now_s: int) -> Outcom
     return Outcome(status, now_s, code)
 
 
-def batches(due: Iterable[tuple[SealedRecord, License, Outcome | None]]) -> Iterator[Batch]:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A record that is to be sent now, for whom, what is known of it, and its open questions.
+
+    ``doubts`` counts the calls that held it and were never answered.
+    """
+
+    record: SealedRecord
+    who: License
+    outcome: Outcome | None = None
+    doubts: int = 0
+
+
+_Kind = tuple[str, bool, int]
+"""What the records of one call have in common: product, legacy or not, how many there may be."""
+
+
+def batches(due: Iterable[Due]) -> Iterator[Batch]:
     """Put records into calls: one product each, at most 25 records, less than 1 MB.
 
-    A record that was refused before goes alone, so that it does not spoil a call again.
+    A record that was refused before goes alone, so that it does not spoil a call again. With every
+    call that was never answered the next is half as large, until a record that nobody answers for
+    stands alone.
     """
-    filling: dict[tuple[str, bool], list[tuple[SealedRecord, dict[str, Any]]]] = {}
-    sizes: dict[tuple[str, bool], int] = {}
-    for record, who, outcome in due:
-        wire = usage_record(record, who)
-        kind = (who.product_code, not who.arn)
-        if outcome is not None and outcome.reason != NOT_SUBSCRIBED:
-            yield _batch(kind, [(record, wire)])
-            continue
+    filling: dict[_Kind, list[tuple[SealedRecord, dict[str, Any]]]] = {}
+    sizes: dict[_Kind, int] = {}
+    for each in due:
+        wire = usage_record(each.record, each.who)
+        refused = each.outcome is not None and each.outcome.reason != NOT_SUBSCRIBED
+        records_max = 1 if refused else max(1, BATCH_RECORDS_MAX >> each.doubts)
+        kind = (each.who.product_code, not each.who.arn, records_max)
         size = _size_bytes(wire)
         waiting = filling.setdefault(kind, [])
-        full = len(waiting) == BATCH_RECORDS_MAX or sizes.get(kind, 0) + size > BATCH_BYTES_MAX
-        if waiting and full:
+        if waiting and sizes[kind] + size > BATCH_BYTES_MAX:
             yield _batch(kind, waiting)
-            waiting = filling[kind] = []
-            sizes[kind] = 0
-        waiting.append((record, wire))
-        sizes[kind] = sizes.get(kind, 0) + size
+            waiting.clear()
+        sizes[kind] = size + (sizes[kind] if waiting else 0)
+        waiting.append((each.record, wire))
+        if len(waiting) == records_max:
+            yield _batch(kind, filling.pop(kind))
     for kind, waiting in filling.items():
         if waiting:
             yield _batch(kind, waiting)
@@ -284,7 +302,7 @@ def _size_bytes(wire: dict[str, Any]) -> int:
     return len(json.dumps(wire, default=datetime.timestamp)) + len(", ")
 
 
-def _batch(kind: tuple[str, bool], held: list[tuple[SealedRecord, dict[str, Any]]]) -> Batch:
-    product_code, legacy = kind
+def _batch(kind: _Kind, held: list[tuple[SealedRecord, dict[str, Any]]]) -> Batch:
+    product_code, legacy, _ = kind
     records, wires = zip(*held, strict=True)
     return Batch(product_code, legacy, tuple(records), tuple(wires))

@@ -5,11 +5,13 @@ deleted when the answer is written down, and so tells every later reader what ma
 without an answer. Anything that fails leaves the records as they are, for the next tick.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from threading import Lock
 
-from lambdas.customers.license import License, LicenseKey
+from lambdas.customers.license import LicenseKey
 from lambdas.metering.aws import Call, Place, Settled
 from lambdas.metering.hours import closes_s
 from lambdas.metering.ledger import Cell, Ledger, SealedRecord
@@ -20,6 +22,7 @@ from lambdas.metering.records import (
     Answered,
     Batch,
     CallRefused,
+    Due,
     NoAnswer,
     Outcome,
     RecordRefused,
@@ -60,21 +63,28 @@ def submit(
 ) -> None:
     """Send what is due, judge what is too late, and note from where on records are unfinished.
 
-    Licenses that end go first: AWS Marketplace takes their last records for an hour only.
+    Licenses that end go first: AWS Marketplace takes their last records for an hour only. Records
+    in calls that were never answered go last, in smaller and smaller calls, for one of them may be
+    why there is no answer.
     """
     submission = _Submission(wiring, summary, ledger, until_s)
     # The time is taken before the call items are read: whoever sends later saw a later time.
     now_s = wiring.now_s()
     calls = wiring.table.calls()
-    doubtful = {place for call in calls for place in call.places}
+    doubts = Counter(place for call in calls for place in call.places)
     waiting = sorted(
         ledger.unfinished.values(),
-        key=lambda each: (each.license not in ending, each.frozen.timestamp_s, *each.at),
+        key=lambda each: (
+            each.license not in ending,
+            doubts[each.at],
+            each.frozen.timestamp_s,
+            *each.at,
+        ),
     )
     for at in range(0, len(waiting), CHUNK_RECORDS):
         if submission.stopped or wiring.clock() >= until_s:
             break
-        submission.submit_chunk(waiting[at : at + CHUNK_RECORDS], doubtful, now_s)
+        submission.submit_chunk(waiting[at : at + CHUNK_RECORDS], doubts, now_s)
     summary.out_of_time |= wiring.clock() >= until_s
     _forget_calls(wiring, ledger, calls)
     _note_settled(wiring, ledger)
@@ -100,12 +110,12 @@ class _Submission:
         self.limiter = Limiter(self.wiring.clock, self.wiring.sleep)
 
     def submit_chunk(
-        self, chunk: Sequence[SealedRecord], doubtful: Collection[Place], now_s: int
+        self, chunk: Sequence[SealedRecord], doubts: Counter[Place], now_s: int
     ) -> None:
         """Read what is known of some records, then judge and send."""
         self.known = self.wiring.table.outcomes(each.cell for each in chunk)
         licenses = self.wiring.customers.licenses({each.license for each in chunk})
-        due: list[tuple[SealedRecord, License, Outcome | None]] = []
+        due: list[Due] = []
         late: list[tuple[SealedRecord, Outcome]] = []
         for record in chunk:
             outcome = self.known.get(record.cell)
@@ -114,7 +124,7 @@ class _Submission:
                 continue
             judged = too_late(
                 record,
-                maybe_applied=record.at in doubtful,
+                maybe_applied=record.at in doubts,
                 now_s=now_s,
                 terms=self.wiring.terms,
             )
@@ -126,11 +136,12 @@ class _Submission:
                 and may_be_sent(who)
                 and is_due(record, outcome, now_s=now_s, terms=self.wiring.terms)
             ):
-                due.append((record, who, outcome))
+                due.append(Due(record, who, outcome, doubts[record.at]))
         for _ in self.wiring.parallel(lambda each: self.write(*each), late):
             pass
-        for _ in self.wiring.parallel(self.submit_batch, batches(due)):
-            pass
+        for _, alike in groupby(due, key=lambda each: each.doubts):
+            for _ in self.wiring.parallel(self.submit_batch, batches(alike)):
+                pass
 
     def submit_batch(self, batch: Batch) -> None:
         """Send one call's records, in halves if one of them spoils it."""
@@ -167,6 +178,8 @@ class _Submission:
                 left = left.only(
                     each.cell for each in left.records if each.cell not in answer.results
                 )
+                if not left.records:
+                    break
             elif isinstance(answer, NoAnswer):
                 doubt = True
             elif isinstance(answer, RecordRefused):

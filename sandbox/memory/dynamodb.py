@@ -42,7 +42,7 @@ from sandbox.memory.table import (
     read_units,
     write_units,
 )
-from sandbox.memory.writes import PLANS, ConditionFailedError, Write
+from sandbox.memory.writes import PARAMETERS, PLANS, ConditionFailedError, Write
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -53,13 +53,6 @@ BATCH_GET_BYTES_MAX = 16 * 1024 * 1024
 BATCH_WRITE_REQUESTS_MAX = 25
 
 _BOUND = {"TableName", "ExpressionAttributeNames", "ExpressionAttributeValues"}
-_CHECK = _BOUND | {"Key", "ConditionExpression", "ReturnValuesOnConditionCheckFailure"}
-_ACTIONS: dict[str, frozenset[str]] = {
-    "Put": frozenset(_CHECK - {"Key"} | {"Item"}),
-    "Delete": frozenset(_CHECK),
-    "Update": frozenset(_CHECK | {"UpdateExpression"}),
-    "ConditionCheck": frozenset(_CHECK),
-}
 _RETURN_VALUES = {
     "Put": ("NONE", "ALL_OLD"),
     "Delete": ("NONE", "ALL_OLD"),
@@ -138,12 +131,12 @@ class MemoryDynamoDB(Double):
             "BatchGetItem": Operation(self._batch_get_item, batch),
             "Query": Operation(lambda p: self._read(p, Reading.query), frozenset(query)),
             "Scan": Operation(lambda p: self._read(p, Reading.scan), frozenset(_PAGE)),
-            "PutItem": Operation(lambda p: self._write("Put", p), _ACTIONS["Put"] | _SHOWN),
+            "PutItem": Operation(lambda p: self._write("Put", p), PARAMETERS["Put"] | _SHOWN),
             "UpdateItem": Operation(
-                lambda p: self._write("Update", p), _ACTIONS["Update"] | _SHOWN
+                lambda p: self._write("Update", p), PARAMETERS["Update"] | _SHOWN
             ),
             "DeleteItem": Operation(
-                lambda p: self._write("Delete", p), _ACTIONS["Delete"] | _SHOWN
+                lambda p: self._write("Delete", p), PARAMETERS["Delete"] | _SHOWN
             ),
             "BatchWriteItem": Operation(self._batch_write_item, batch),
             "TransactWriteItems": Operation(self._transact_write_items, transact),
@@ -324,7 +317,7 @@ class MemoryDynamoDB(Double):
     def _transact_write_items(self, params: Params) -> Answer:
         for entry in params["TransactItems"]:
             for action, request in entry.items():
-                require_known(request, _ACTIONS[action], where=action)
+                require_known(request, PARAMETERS[action], where=action)
         if self._tokens.repeats(params, self.now()):
             return {}
         plans = transactions.planned(params, self._table)

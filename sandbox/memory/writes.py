@@ -100,6 +100,23 @@ def update(table: Table, params: Params) -> Write:
     return Write(table, primary, old, new, expressions)
 
 
+_CONDITIONAL = frozenset(
+    {
+        "TableName",
+        "Key",
+        "ConditionExpression",
+        "ExpressionAttributeNames",
+        "ExpressionAttributeValues",
+        "ReturnValuesOnConditionCheckFailure",
+    }
+)
+# What each plan understands, as a transaction names them.
+PARAMETERS: dict[str, frozenset[str]] = {
+    "Put": _CONDITIONAL - {"Key"} | {"Item"},
+    "Delete": _CONDITIONAL,
+    "Update": _CONDITIONAL | {"UpdateExpression"},
+    "ConditionCheck": _CONDITIONAL,
+}
 PLANS: dict[str, Callable[[Table, Params], Write]] = {
     "Put": put,
     "Delete": delete,

@@ -18,7 +18,7 @@ from lambdas.metering.terms import Terms
 from sandbox.memory.double import Fault, Params
 from sandbox.memory.dynamodb import TableFaults
 from tests.interruptions import kill, puts_entry
-from tests.world import BUYER, LEDGER, PRODUCT, World
+from tests.world import BUYER, HOUR, LEDGER, PRODUCT, World
 
 NO_HEARTBEATS = Terms(product_code=PRODUCT)
 
@@ -77,12 +77,15 @@ def test_an_id_is_known_whatever_time_its_copy_bears() -> None:
 
 
 def test_an_id_is_known_though_its_account_holds_another_license_now() -> None:
-    """Hole 3. With a key by resolved license only, redelivery finds another license, and counts."""
+    """Hole 3. With a key by resolved license only, redelivery finds another license, and counts.
+
+    It becomes known only after the delivery that the license had been replaced before the usage.
+    """
     world = World(terms=NO_HEARTBEATS)
     before = world.buy()
     a_folded_message_that_comes_back(world, world.usage(BUYER, 5, id_="u-1"))
 
-    ended_s = int(world.now_s) + 60
+    ended_s = int(world.now_s) - HOUR
     world.change(before, state=State.ENDED, ending_since_s=ended_s, ended_s=ended_s)
     after = world.buy()
     world.tick_until_settled(hours=3, cold=True)

@@ -6,7 +6,9 @@ Every world begins at 10:20.
 from decimal import Decimal
 
 from lambdas.customers.license import License
+from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
+from sandbox.marketplace_faults import Fault
 from tests.world import PRODUCT, World
 
 NO_HEARTBEATS = Terms(product_code=PRODUCT)
@@ -110,3 +112,22 @@ def test_a_redrive_that_looks_back_beyond_what_is_kept_goes_on() -> None:
 
     assert summary.counted == 1
     assert world.billed(late) == 5
+
+
+def test_a_call_in_doubt_is_remembered_for_as_long_as_its_records_wait() -> None:
+    """Otherwise a record that is on the bill is called expired after a pause, and redriven."""
+    world, buyer = a_world()
+    world.send(world.usage(buyer, 5))
+    world.tick()
+    world.at("2026-11-23T11:15:00+00:00")
+    world.marketplace.inject(Fault("timeout-after", times=3))
+    world.tick()
+
+    world.advance(hours=60 * 24)
+    world.expire_items()
+    world.tick(world.wiring())
+
+    outcome = world.outcome(buyer)
+    assert world.billed(buyer) == 5
+    assert outcome is not None
+    assert outcome.status is Status.UNCONFIRMED

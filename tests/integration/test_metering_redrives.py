@@ -18,7 +18,8 @@ from lambdas.metering.aws import Quarantined
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
 from sandbox.marketplace_faults import Fault
-from tests.interruptions import kill
+from sandbox.memory.double import Params
+from tests.interruptions import kill, paused
 from tests.world import BUYER, DIMENSIONS, HOUR, PRODUCT, World
 
 NO_HEARTBEATS = Terms(product_code=PRODUCT)
@@ -98,6 +99,23 @@ def test_a_text_too_large_for_an_item_is_kept_in_pieces_and_redriven_whole() -> 
     assert pieces == 2
     assert kept.text == text
     assert len(world.items(f"quarantine#{name}")) == pieces
+
+
+def test_pieces_that_another_tick_replaces_meanwhile_do_not_fail_a_tick() -> None:
+    world = World(terms=NO_HEARTBEATS)
+    world.send("".join(Random(0).choices(ascii_letters + digits, k=1_048_575)))
+    world.tick()
+    [(name, _)] = world.quarantined()
+    world.redrive(name)
+
+    def of_a_piece(params: Params) -> bool:
+        return bool(params["Key"]["pk"]["S"].startswith("quarantine#"))
+
+    with paused(world, before="dynamodb.GetItem", where=of_a_piece):
+        world.redrive(name)
+        world.tick(world.wiring())
+
+    assert len(waiting(world)) == 1
 
 
 def test_one_record_of_a_message_is_kept_as_a_message_of_its_own() -> None:

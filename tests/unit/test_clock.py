@@ -91,6 +91,15 @@ def test_an_impossible_speed_is_refused(speed: float) -> None:
         clock.run(speed)
 
 
+def test_the_highest_speed_is_a_day_in_a_second() -> None:
+    real = Real()
+    clock = Clock(start=NINE, speed=SPEED_MAX, real=real)
+
+    real.seconds += 1
+
+    assert clock.now() == NINE + timedelta(days=1)
+
+
 def test_a_time_without_offset_is_refused() -> None:
     clock = Clock(real=Real())
 

@@ -104,6 +104,14 @@ def test_every_call_is_remembered() -> None:
     assert sent.statuses == {"Success": 1, "DuplicateRecord": 1}
 
 
+def test_the_buyers_side_counts_as_one_record() -> None:
+    stage = Stage()
+    stage.client.meter_usage(ProductCode=PRODUCT, Timestamp=NINE, UsageDimension="users")
+    stage.client.register_usage(ProductCode=PRODUCT, PublicKeyVersion=1)
+
+    assert [call.records for call in stage.marketplace.calls()] == [1, 0]
+
+
 def test_a_lost_answer_is_remembered_as_what_it_was() -> None:
     stage = Stage()
     stage.fault("timeout-after")

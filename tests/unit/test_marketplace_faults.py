@@ -162,6 +162,14 @@ def test_a_lost_answer_is_a_500_for_records_that_are_billed() -> None:
     assert stage.billed() == {(BUYER, "users", 9): "3"}
 
 
+def test_an_injected_answer_says_that_it_is() -> None:
+    stage = Stage()
+    stage.fault("applied-but-500")
+
+    with pytest.raises(stage.client.exceptions.InternalServiceErrorException, match="Injected"):
+        stage.send(stage.record())
+
+
 def test_a_lost_answer_is_followed_by_success_for_the_same_records() -> None:
     stage = Stage()
     stage.fault("applied-but-500")
@@ -253,8 +261,10 @@ def test_a_status_may_be_one_that_nobody_knows() -> None:
         ({"fault": "Throttled", "probability": 0.0}, "probability"),
         ({"fault": "Throttled", "probability": 1.1}, "probability"),
         ({"fault": "unprocessed", "records": 0}, "records"),
-        ({"fault": "Throttled", "status": 200}, "status"),
+        ({"fault": "Throttled", "status": 399}, "status"),
+        ({"fault": "Throttled", "status": 600}, "status"),
         ({"fault": "timeout-after", "hang_seconds": -1.0}, "hang_seconds"),
+        ({"fault": "timeout-after", "hang_seconds": 901.0}, "hang_seconds"),
     ],
 )
 def test_an_impossible_fault_is_refused(fault: dict[str, Any], field: str) -> None:
@@ -262,6 +272,19 @@ def test_an_impossible_fault_is_refused(fault: dict[str, Any], field: str) -> No
         Fault(**fault)
 
     assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "Throttled", "status": 400},
+        {"fault": "Throttled", "status": 599},
+        {"fault": "timeout-after", "hang_seconds": 900.0},
+        {"fault": "omit", "times": None, "records": None, "probability": 1.0},
+    ],
+)
+def test_an_extreme_fault_is_possible(fault: dict[str, Any]) -> None:
+    assert Fault(**fault).fault == fault["fault"]
 
 
 def test_faults_are_limited() -> None:

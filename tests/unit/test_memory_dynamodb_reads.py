@@ -154,6 +154,12 @@ def test_a_lagging_index_still_has_what_was_removed() -> None:
     assert seen == {("1",), ()}
 
 
+def test_a_lagging_query_lacks_what_was_just_put(stage: Stage) -> None:
+    stale(stage).put("1")
+
+    assert sks(stage.query()) == []
+
+
 def test_a_lagging_scan_still_has_what_was_deleted(stage: Stage) -> None:
     stage.put("1")
     stale(stage)

@@ -287,8 +287,9 @@ def test_no_more_than_120_000_messages_are_in_flight(stage: QueueStage) -> None:
     queue = stage.queues.queue(stage.url)
     for _ in range(120_001):
         queue.send("x", now=stage.now, delay_seconds=0)
-    queue.receive(120_000, now=stage.now, visibility_seconds=30, duplicate=0)
+    queue.receive(119_999, now=stage.now, visibility_seconds=30, duplicate=0)
 
+    assert stage.bodies() == ["x"]
     with pytest.raises(stage.client.exceptions.OverLimit):
         stage.receive(WaitTimeSeconds=0)
 

@@ -15,6 +15,7 @@ from lambdas.metering.records import (
     BATCH_RECORDS_MAX,
     NOT_SUBSCRIBED,
     Batch,
+    Due,
     Outcome,
     Status,
     batches,
@@ -31,7 +32,7 @@ WAITING = Outcome(Status.PARKED, NOW_S, NOT_SUBSCRIBED)
 def put_into_calls(
     records: list[SealedRecord], who: License | None = None, outcome: Outcome | None = None
 ) -> list[Batch]:
-    return list(batches((each, who or bought(), outcome) for each in records))
+    return list(batches(Due(each, who or bought(), outcome) for each in records))
 
 
 def hours(count: int, **fields: Any) -> list[SealedRecord]:
@@ -52,7 +53,7 @@ def test_a_call_is_for_one_product() -> None:
     one, other = bought("l-1"), bought("l-2", product_code="other")
     record = sealed()
 
-    found = list(batches([(record, one, None), (record, other, None), (record, one, None)]))
+    found = list(batches([Due(record, one), Due(record, other), Due(record, one)]))
 
     assert sorted((each.product_code, len(each.records)) for each in found) == [
         (one.product_code, 2),
@@ -61,7 +62,7 @@ def test_a_call_is_for_one_product() -> None:
 
 
 def test_legacy_customers_and_licenses_of_one_product_go_apart() -> None:
-    due = [(sealed(), bought(product_code="n0123"), None), (sealed(), legacy(), None)]
+    due = [Due(sealed(), bought(product_code="n0123")), Due(sealed(), legacy())]
 
     assert sorted(each.legacy for each in batches(due)) == [False, True]
 
@@ -70,7 +71,7 @@ def test_a_record_that_was_refused_before_goes_alone() -> None:
     first, refused, last = hours(3)
 
     found = list(
-        batches([(first, bought(), None), (refused, bought(), PARKED), (last, bought(), None)])
+        batches([Due(first, bought()), Due(refused, bought(), PARKED), Due(last, bought())])
     )
 
     assert [each.records for each in found] == [(refused,), (first, last)]
@@ -79,9 +80,21 @@ def test_a_record_that_was_refused_before_goes_alone() -> None:
 def test_a_customer_not_subscribed_spoils_no_call() -> None:
     first, waiting = hours(2)
 
-    [batch] = batches([(first, bought(), None), (waiting, bought(), WAITING)])
+    [batch] = batches([Due(first, bought()), Due(waiting, bought(), WAITING)])
 
     assert batch.records == (first, waiting)
+
+
+def test_calls_that_are_never_answered_get_smaller() -> None:
+    found = batches(Due(each, bought(), doubts=2) for each in hours(13))
+
+    assert [len(each.records) for each in found] == [6, 6, 1]
+
+
+def test_a_record_that_nobody_answers_for_stands_alone_in_the_end() -> None:
+    found = batches(Due(each, bought(), doubts=10) for each in hours(3))
+
+    assert [len(each.records) for each in found] == [1, 1, 1]
 
 
 def split_of(sets: int, letters: int) -> dict[str, Any]:
@@ -132,7 +145,7 @@ def test_every_record_is_in_exactly_one_call(due: list[tuple[License, Outcome | 
         (sealed(who=who.key, hour=Hour(at)), who, outcome) for at, (who, outcome) in enumerate(due)
     ]
 
-    found = list(batches(records))
+    found = list(batches(Due(*each) for each in records))
 
     sent = [record for batch in found for record in batch.records]
     assert sorted(each.cell for each in sent) == sorted(each.cell for each, _, _ in records)

@@ -41,6 +41,7 @@ from tests.unit.metering_stage import (
     decide,
     frozen_in,
     sealed,
+    seals_upto,
     usage,
 )
 from tests.world import create_table
@@ -231,19 +232,46 @@ def test_usage_behind_a_refused_giant_is_counted() -> None:
     assert decide(begun(), huge, usage("b")).counted == 1
 
 
-def test_hours_of_one_large_license_are_sealed_in_their_order() -> None:
+def one_license_in_many_hours(ledger: Ledger) -> None:
     rng = Random(1)
-    ledger = begun()
     for each in range(8):
         split = tagged(rng, 900, 100)
         count(ledger, usage(f"u-{each}", used_s=NOW_S - each * 3600, split=split))
-    counted = quantities(ledger)
 
-    seals = close(ledger, THIS_HOUR)
+
+def many_licenses_in_two_hours(ledger: Ledger) -> None:
+    rng = Random(1)
+    for each in range(6):
+        split = tagged(rng, 2000, 60)
+        used_s = NOW_S - each % 2 * 3600
+        count(ledger, usage(f"u-{each}", who=f"l-{each // 2}", used_s=used_s, split=split))
+
+
+@pytest.mark.parametrize("fill", [one_license_in_many_hours, many_licenses_in_two_hours])
+def test_whoever_is_stopped_between_two_seals_has_lost_nothing(
+    fill: Callable[[Ledger], None],
+) -> None:
+    ledger = begun()
+    fill(ledger)
+    counted = quantities(ledger)
+    seals = seals_upto(ledger, THIS_HOUR)
 
     assert len(seals) > 1
-    assert [each.upto for each in seals] == sorted(each.upto for each in seals)
-    assert sealed_quantities(seals) == counted
+    for each in range(len(seals)):
+        append(ledger, seals[each])
+        assert sealed_quantities(seals[: each + 1]) | quantities(ledger) == counted
+
+
+def test_whoever_goes_on_between_two_seals_seals_the_rest() -> None:
+    ledger = begun()
+    one_license_in_many_hours(ledger)
+    counted = quantities(ledger)
+    first = seals_upto(ledger, THIS_HOUR)[0]
+    append(ledger, first)
+
+    rest = close(ledger, THIS_HOUR)
+
+    assert sealed_quantities([first, *rest]) == counted
 
 
 def test_tags_give_way_where_one_hour_of_one_license_is_too_large() -> None:

@@ -16,7 +16,7 @@ from lambdas.customers.license import (
 from lambdas.metering import aws
 from lambdas.metering.hours import Hour, start_s
 from lambdas.metering.ledger import FrozenRecord, Seal, SealedRecord, records_of
-from lambdas.metering.records import Answered, Batch, batches
+from lambdas.metering.records import Answered, Batch, Due, batches
 from lambdas.metering.tags import merged
 from lambdas.metering.usage import Tags
 from sandbox.marketplace import Marketplace
@@ -112,7 +112,7 @@ def test_what_is_sealed_is_what_is_billed(cells: Cells) -> None:
 
     statuses = {
         status
-        for batch in batches((record, who, None) for record, who in records)
+        for batch in batches(Due(record, who) for record, who in records)
         for status in stage.submit(batch)
     }
 
@@ -131,7 +131,7 @@ def test_what_is_sealed_is_what_is_billed(cells: Cells) -> None:
 def test_records_sent_twice_are_billed_once(cells: Cells) -> None:
     stage = Stage()
     records = sealed_records(stage.licenses, cells)
-    calls = list(batches((record, who, None) for record, who in records))
+    calls = list(batches(Due(record, who) for record, who in records))
     for batch in calls:
         stage.submit(batch)
     billed = stage.billed()
