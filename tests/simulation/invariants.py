@@ -105,10 +105,8 @@ class Ledgerkeeper:
 
     def look(self) -> None:
         """Take in new entries of the log and check each of them."""
-        rows = self.world.dynamodb._tables[LEDGER].rows
-        while row := rows.get(("log", f"{self.last + 1:012d}")):
+        while item := self.world.dynamodb.item(LEDGER, "log", f"{self.last + 1:012d}"):
             self.last += 1
-            item: Any = row.item
             packed = Packed(
                 item["kind"]["S"],
                 int(item["v"]["N"]),

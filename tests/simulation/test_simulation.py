@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.play import Play
 
-SEEDS = 160
+SEEDS = 100
 SEEDS_PER_TEST = 10
 
 
