@@ -1,14 +1,18 @@
-"""Hold or kill a tick at an AWS call: two containers at once, and deaths at any instruction."""
+"""Hold or kill a tick at an AWS call, or refuse the call: for races, deaths, and bad records."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from greenlet import getcurrent, greenlet
 
 from sandbox.memory.double import Params
-from tests.world import World
+from tests.world import METERING_CALL, World
+
+SPOILED = "spoiled"
+"""The dimension that `spoil` looks for."""
 
 Where = Callable[[Params], bool]
 
@@ -79,6 +83,21 @@ def kill_at(world: World, phase: str, number: int) -> str:
     with world.hooked(**hook), pytest.raises(Killed):
         world.tick(world.wiring())
     return seen[-1]
+
+
+def spoil(world: World, code: str, *, status: int = 400) -> Callable[[], None]:
+    """Refuse every call with a record of one dimension, until the returned function is called."""
+
+    def refuse(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        if f'"{SPOILED}"'.encode() not in params["body"]:
+            return None
+        error = {"Code": code, "Message": "spoiled"}
+        answer = {"Error": error, "ResponseMetadata": {}}
+        return AWSResponse(params["url"], status, {}, None), answer
+
+    events = world.marketplace_client.meta.events
+    events.register(f"before-call.{METERING_CALL}", refuse)
+    return lambda: events.unregister(f"before-call.{METERING_CALL}", refuse)
 
 
 def puts_entry(kind: str) -> Where:

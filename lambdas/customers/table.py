@@ -1,6 +1,6 @@
 """The Customers table: one item per license, found by its key, its account or its state."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lambdas.customers.license import License, LicenseKey, State
@@ -27,9 +27,12 @@ class CustomersTable:
     was not known yet has ``sk = product#CODE`` instead.
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, parallel: Callable[..., Iterable[Any]] = map
+    ) -> None:
         self._client = client
         self._table = table
+        self._parallel = parallel
 
     def save(self, each: License) -> None:
         """Put a license as it is, and the pointer from its account."""
@@ -67,7 +70,8 @@ class CustomersTable:
 
     def of_accounts(self, accounts: Iterable[str]) -> dict[str, list[License]]:
         """Read the licenses of accounts, consistently; accounts nobody knows are left out."""
-        keys_of = {account: self._keys_of_account(account) for account in set(accounts)}
+        wanted = list(set(accounts))
+        keys_of = dict(zip(wanted, self._parallel(self._keys_of_account, wanted), strict=True))
         licenses = self.licenses(key for keys in keys_of.values() for key in keys or ())
         return {
             account: [licenses[key] for key in keys if key in licenses]

@@ -86,8 +86,8 @@ class Message:
 def connect(metering_region: str, *, connections: int) -> tuple[Any, Any, Any]:
     """Make the clients for the usage queue, the tables, and AWS Marketplace.
 
-    Time-outs are short, since a tick has minutes only. BatchMeterUsage is never retried by the
-    SDK: every attempt must be accounted for.
+    Time-outs are short, since a tick has minutes only, and shorter than what it keeps in reserve.
+    BatchMeterUsage is never retried by the SDK: every attempt must be accounted for.
     """
     patient = Config(
         connect_timeout=3,
@@ -97,7 +97,7 @@ def connect(metering_region: str, *, connections: int) -> tuple[Any, Any, Any]:
     )
     once = Config(
         connect_timeout=3,
-        read_timeout=30,
+        read_timeout=15,
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": 1},
     )
@@ -423,16 +423,19 @@ class LedgerTable:
         }
         names = {f"#{name}": name for name in (*values, "first")}
         sets = [f"#{name} = :{name}" for name in values]
-        self._client.update_item(
+        before = self._client.update_item(
             TableName=self._table,
             Key=_quarantine_key(each.name),
+            ReturnValues="ALL_OLD",
             UpdateExpression=f"SET {', '.join(sets)}, #first = if_not_exists(#first, :first)",
             ExpressionAttributeNames=names,
             ExpressionAttributeValues={
                 ":first": {"N": str(each.first_s)},
                 **{f":{name}": value for name, value in values.items()},
             },
-        )
+        ).get("Attributes")
+        if before and before["version"]["S"] != each.version:
+            self._delete_pieces(each.name, before["version"]["S"], int(before["pieces"]["N"]))
 
     def quarantined(self, name: str) -> Quarantined | None:
         """Read quarantined usage; None if it is not there (any more)."""
@@ -472,8 +475,11 @@ class LedgerTable:
                 ConditionExpression="version = :version",
                 ExpressionAttributeValues={":version": {"S": each.version}},
             )
-        for number in range(1, each.pieces):
-            key = _piece_key(each.name, each.version, number)
+        self._delete_pieces(each.name, each.version, each.pieces)
+
+    def _delete_pieces(self, name: str, version: str, pieces: int) -> None:
+        for number in range(1, pieces):
+            key = _piece_key(name, version, number)
             self._client.delete_item(TableName=self._table, Key=key)
 
     def _entries(

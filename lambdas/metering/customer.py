@@ -90,7 +90,7 @@ def _named_by_identifier(
             f"No customer {named.customer_identifier} of product {product or '(none named)'} has"
             " registered; check both, or redrive once the customer has registered.",
         )
-    if named.account and named.account != known.account:
+    if named.account and known.account and named.account != known.account:
         return Refusal(
             Reason.CUSTOMER_MISMATCH,
             "CustomerIdentifier",

@@ -11,8 +11,8 @@ import msgspec
 
 from lambdas.customers.license import LicenseKey, license_key_of_arn, license_key_of_legacy
 from lambdas.metering.aws import Message, Quarantined
-from lambdas.metering.customer import Customers
-from lambdas.metering.fold import Folded, fold
+from lambdas.metering.customer import Customers, Refusal
+from lambdas.metering.fold import Folded, fold, license_of
 from lambdas.metering.hours import DAY_HOURS, HOUR_S, start_s
 from lambdas.metering.ledger import Cell
 from lambdas.metering.summary import Summary
@@ -24,6 +24,7 @@ from lambdas.metering.usage import (
     Rules,
     Usage,
     content_check,
+    license_key_digest,
     original_text,
     read_message,
 )
@@ -120,7 +121,11 @@ def _count(wiring: Wiring, summary: Summary, hand: _Hand) -> None:
     while True:
         now_s = wiring.now_s()
         ledger = wiring.log.read(now_s)
-        wiring.log.reach_back(ledger, hand.oldest_s - wiring.terms.id_memory_s)
+        wiring.log.reach_back(
+            ledger,
+            hand.oldest_s - wiring.terms.id_memory_s,
+            lambda: _keys_of(wiring, hand, customers),
+        )
         if counted_from == len(hand.usages):
             break
         folded = fold(
@@ -319,6 +324,16 @@ def _take_expired(
             bill_at_s=now_s if redrive.bill_now else None,
         )
     )
+
+
+def _keys_of(wiring: Wiring, hand: _Hand, customers: Customers) -> set[bytes]:
+    """List all keys under which the usage of a hand may have been counted."""
+    keys = {each.key for each in hand.usages} | {each.key for each in hand.rejected}
+    for usage in hand.usages:
+        who = license_of(usage, customers, terms=wiring.terms, now_s=wiring.now_s())
+        if usage.id is not None and not isinstance(who, Refusal):
+            keys.add(license_key_digest(who, usage.id))
+    return keys
 
 
 def _customers_meant(wiring: Wiring, usages: Iterable[Usage]) -> Customers:

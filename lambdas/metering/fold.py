@@ -34,6 +34,10 @@ WINDOW_LEFT_HOURS_MIN = 1
 """Late usage rides in an hour whose window is open for this much longer, so that it can be sealed
 and sent; sellers have reported refusals near the window's end."""
 
+TAG_SETS_MAX = 20_000
+"""Tag sets that are kept apart for one license, dimension and hour; more are counted as untagged.
+AWS Marketplace takes 2,500. It bounds memory where a producer tags with request ids."""
+
 _ROW_BYTES = 40
 """What the numbers and the framing of a row take, at most; its texts come on top."""
 
@@ -145,7 +149,7 @@ class _Folding:
         known = self.check_of(usage.key)
         if known is not None:
             return _seen_before(usage, known)
-        who = self.license_of(usage)
+        who = license_of(usage, self.customers, terms=self.terms, now_s=self.now_s)
         if isinstance(who, Refusal):
             return who
         license_digest = None
@@ -164,17 +168,6 @@ class _Folding:
 
     def check_of(self, key: bytes) -> bytes | None:
         return self.keys.get(key) or self.ledger.keys.check_of(key)
-
-    def license_of(self, usage: Usage) -> LicenseKey | Refusal:
-        if usage.license is not None:
-            return usage.license
-        return license_meant(
-            usage.named,
-            self.customers,
-            used_s=usage.used_s,
-            now_s=self.now_s,
-            product_code=self.terms.product_code,
-        )
 
     def hour_for(self, usage: Usage, who: LicenseKey) -> Hour | Refusal:
         bill_s = usage.used_s if usage.bill_at_s is None else usage.bill_at_s
@@ -222,7 +215,7 @@ class _Folding:
         return total + quantity <= QUANTITY_MICROS_MAX
 
     def count(self, usage: Usage, cell: Cell, license_digest: bytes | None) -> _Verdict | Refusal:
-        parts: Allocations = usage.allocations or (((), usage.quantity),)
+        parts = self.parts(usage, cell)
         open_usage = self.cells.get(cell)
         size = KEY_BYTES if license_digest is None else 2 * KEY_BYTES
         if open_usage is None:
@@ -251,6 +244,18 @@ class _Folding:
             open_usage.add(tags, quantity, usage.used_s)
         return _Verdict.COUNTED
 
+    def parts(self, usage: Usage, cell: Cell) -> Allocations:
+        """Split usage by its tags, as long as the hour has room for more sets of them."""
+        if not usage.allocations:
+            return (((), usage.quantity),)
+        known = self.ledger.open.get(cell)
+        if known is None or len(known.by_tags) < TAG_SETS_MAX:
+            return usage.allocations
+        return tuple(
+            (tags if tags in known.by_tags else (), quantity)
+            for tags, quantity in usage.allocations
+        )
+
     def rows_bytes(self, cell: Cell, parts: Sequence[tuple[Tags, int]]) -> int:
         """Bound what new rows add to an entry; many tags are compressed to see what they take."""
         names = len(cell[0].encode()) + len(cell[1].encode()) + _ROW_BYTES
@@ -262,6 +267,21 @@ class _Folding:
         self.guessed = True
         rows = [Row(*cell, tags, quantity, self.now_s) for tags, quantity in parts]
         return len(zlib.compress(msgspec.msgpack.encode(rows))) + _ROW_BYTES
+
+
+def license_of(
+    usage: Usage, customers: Customers, *, terms: Terms, now_s: int
+) -> LicenseKey | Refusal:
+    """Tell whose usage it is: the license it was resolved to before, or the one it names now."""
+    if usage.license is not None:
+        return usage.license
+    return license_meant(
+        usage.named,
+        customers,
+        used_s=usage.used_s,
+        now_s=now_s,
+        product_code=terms.product_code,
+    )
 
 
 def _seen_before(usage: Usage, known: bytes) -> _Verdict | Refusal:

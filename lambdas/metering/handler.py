@@ -2,7 +2,8 @@
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -50,14 +51,22 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def wiring() -> Wiring:
     """Connect everything, once per container; the log keeps its state between ticks."""
     environment = read_environment(os.environ)
-    parallel = ThreadPoolExecutor(THREADS).map
+    pool = ThreadPoolExecutor(THREADS)
+
+    def parallel(work: Callable[..., Any], *items: Iterable[Any]) -> list[Any]:
+        # Waits for all before the first failure is told, so that nothing goes on behind the back
+        # of the next tick.
+        futures = [pool.submit(work, *each) for each in zip(*items, strict=True)]
+        wait(futures)
+        return [each.result() for each in futures]
+
     sqs, dynamodb, marketplace = connect(environment.metering_region, connections=THREADS)
     table = LedgerTable(dynamodb, environment.ledger_table, parallel)
     return Wiring(
         queue=UsageQueue(sqs, environment.queue_url, parallel),
         table=table,
         log=Log(table, environment.terms),
-        customers=CustomersTable(dynamodb, environment.customers_table),
+        customers=CustomersTable(dynamodb, environment.customers_table, parallel),
         marketplace=Marketplace(marketplace),
         terms=environment.terms,
         clock=time.time,

@@ -10,7 +10,7 @@ state cannot take effect (docs/design.md, "The log").
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -41,6 +41,7 @@ CLOCK_SKEW_S = 30 * 60
 
 _NO_HOUR = Hour(-1)
 _BUCKET = struct.Struct(">H14s")
+_KEY = struct.Struct("12s4s")
 _BUCKET_KEY_BYTES = 10
 _BUCKET_WIDTH = 14
 
@@ -180,6 +181,15 @@ class Keys:
         if at == -1:
             return None
         return bytes(bucket[at + _BUCKET_KEY_BYTES : at + _BUCKET_WIDTH])
+
+
+def keys_among(packed: bytes, wanted: Collection[bytes]) -> bytes:
+    """Pick the wanted keys out of an entry's, with their checks.
+
+    >>> keys_among(b"a" * 12 + b"1234" + b"b" * 12 + b"5678", {b"b" * 12})
+    b'bbbbbbbbbbbb5678'
+    """
+    return b"".join(key + check for key, check in _KEY.iter_unpack(packed) if key in wanted)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,8 @@ caller reads what is new and decides again from nothing. So concurrent ticks, la
 and lost answers are harmless, and there is no lock.
 """
 
+from collections.abc import Callable, Collection
+
 from lambdas.metering.aws import LedgerTable, Place, Settled
 from lambdas.metering.hours import Hour
 from lambdas.metering.ledger import (
@@ -14,6 +16,7 @@ from lambdas.metering.ledger import (
     Ledger,
     Seal,
     SealedRecord,
+    keys_among,
     oldest_open_s,
     pack,
     records_of,
@@ -54,15 +57,31 @@ class Log:
         self._ledger = ledger
         return ledger
 
-    def reach_back(self, ledger: Ledger, time_s: int) -> None:
-        """Read older entries, so that all keys counted since a time are known."""
+    def reach_back(
+        self, ledger: Ledger, time_s: int, wanted: Callable[[], Collection[bytes]] = frozenset
+    ) -> None:
+        """Read older entries, so that keys counted since a time are known.
+
+        All of them are remembered as long as there is room, then only the wanted ones: however far
+        back usage may have been counted, looking must not take more memory than there is.
+        """
         if ledger.reaches_back_to(time_s):
             return
+        keys: Collection[bytes] | None = None
         for number, packed in self._table.entries_before(ledger.first):
-            ledger.apply_older(number, unpack(packed))
-            if ledger.reaches_back_to(time_s):
-                return
-        ledger.first_at_s = 0
+            entry = unpack(packed)
+            if keys is None and ledger.keys.count < KEYS_MAX:
+                ledger.apply_older(number, entry)
+                if ledger.reaches_back_to(time_s):
+                    return
+            else:
+                keys = keys or frozenset(wanted())
+                if isinstance(entry, Fold):
+                    ledger.keys.add(keys_among(entry.keys, keys))
+                if entry.at_s < time_s - CLOCK_SKEW_S:
+                    return
+        if keys is None:
+            ledger.first_at_s = 0
 
     def append(self, ledger: Ledger, entry: Entry) -> bool:
         """Write the next entry; if it may not be there, tell so and leave the state as it was."""
@@ -113,9 +132,10 @@ class Log:
     ) -> tuple[list[tuple[int, Entry]], bool]:
         """Read entries, newest first, and tell whether the log has nothing older.
 
-        Keys are packed away at once, and usage that a newer seal closed is dropped, since a busy
-        log would not fit twice.
+        Keys are packed away at once, usage that a newer seal closed is dropped, and so are records
+        that are final, since a busy log would not fit as it is.
         """
+        listed = {number for number, _ in settled.unfinished}
         entries: list[tuple[int, Entry]] = []
         watermark: Hour | None = None
         for number, packed in self._table.entries_before(_END):
@@ -126,8 +146,13 @@ class Log:
                 if watermark is not None:
                     rows = tuple(row for row in rows if row.hour > watermark)
                 entry = Fold(entry.at_s, b"", rows)
-            elif watermark is None and entry.everyone:
-                watermark = entry.upto
+            else:
+                if watermark is None and entry.everyone:
+                    watermark = entry.upto
+                if number <= settled.upto and number not in listed:
+                    entry = Seal(
+                        entry.at_s, entry.upto, entry.everyone, dict.fromkeys(entry.records, ())
+                    )
             entries.append((number, entry))
             if watermark is None or number > settled.upto + 1:
                 continue

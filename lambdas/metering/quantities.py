@@ -197,7 +197,7 @@ def read_allocations(json: bytes, quantity: int, *, as_decimal: bool) -> Allocat
         split[tags] = _allocated(each, index, as_decimal=as_decimal)
     _check_tag_keys(split)
     if sum(split.values()) != quantity:
-        sums = f"{_plain(sum(split.values()))}, the quantity is {_plain(quantity)}"
+        sums = f"{decimal_text(sum(split.values()))}, the quantity is {decimal_text(quantity)}"
         raise _bad(f"UsageAllocations add up to {sums}; the two must be equal.")
     return tuple(sorted(split.items()))
 
@@ -251,6 +251,11 @@ def _bad_tag(tell: str) -> NotUnderstoodError:
     return NotUnderstoodError(Reason.BAD_TAG, "UsageAllocations", f"UsageAllocations: {tell}")
 
 
-def _plain(micros: int) -> str:
-    whole, fraction = divmod(micros, MICROS_PER_UNIT)
-    return f"{whole}.{fraction:06d}".rstrip("0").rstrip(".")
+def decimal_text(micros: int) -> str:
+    """Write a quantity of 10⁻⁶ as AWS Marketplace's decimals: no exponent, no idle zeros.
+
+    >>> decimal_text(17_420_000), decimal_text(2_000_000), decimal_text(1)
+    ('17.42', '2', '0.000001')
+    """
+    whole, rest = divmod(micros, MICROS_PER_UNIT)
+    return f"{whole}.{rest:06}".rstrip("0").rstrip(".") if rest else str(whole)

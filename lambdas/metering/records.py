@@ -15,6 +15,7 @@ from typing import Any
 from lambdas.customers.license import License, State, is_license_arn
 from lambdas.metering.hours import HOUR_S, closes_s
 from lambdas.metering.ledger import Cell, SealedRecord
+from lambdas.metering.quantities import MICROS_PER_UNIT, decimal_text
 from lambdas.metering.terms import Terms
 
 BATCH_RECORDS_MAX = 25
@@ -25,8 +26,6 @@ BATCH_BYTES_MAX = 950_000
 
 WHOLE_QUANTITY_MAX = 2_147_483_647
 """The largest `Quantity`; more goes as `QuantityAsDecimal` (API reference of UsageRecord)."""
-
-MICROS = 1_000_000
 
 LATE_S = 15 * 60
 """A record counts as too late only this long after its window closed, since another tick's clock
@@ -147,16 +146,6 @@ class Batch:
         return Batch(self.product_code, self.legacy, self.records[part], self.usage_records[part])
 
 
-def decimal_text(micros: int) -> str:
-    """Write a quantity of 10⁻⁶ as AWS Marketplace's decimals: no exponent, no idle zeros.
-
-    >>> decimal_text(17_420_000), decimal_text(2_000_000), decimal_text(1)
-    ('17.42', '2', '0.000001')
-    """
-    whole, rest = divmod(micros, MICROS)
-    return f"{whole}.{rest:06}".rstrip("0").rstrip(".") if rest else str(whole)
-
-
 def usage_record(record: SealedRecord, who: License) -> dict[str, Any]:
     """Write a record in the API's words, the same at every attempt.
 
@@ -165,8 +154,8 @@ def usage_record(record: SealedRecord, who: License) -> dict[str, Any]:
     """
     frozen = record.frozen
     amounts = [frozen.quantity, *(quantity for _, quantity in frozen.allocations)]
-    whole = all(each % MICROS == 0 for each in amounts)
-    whole = whole and frozen.quantity <= WHOLE_QUANTITY_MAX * MICROS
+    whole = all(each % MICROS_PER_UNIT == 0 for each in amounts)
+    whole = whole and frozen.quantity <= WHOLE_QUANTITY_MAX * MICROS_PER_UNIT
     wire: dict[str, Any] = {
         "Timestamp": datetime.fromtimestamp(frozen.timestamp_s, UTC),
         "Dimension": frozen.dimension,
@@ -188,7 +177,7 @@ def usage_record(record: SealedRecord, who: License) -> dict[str, Any]:
 
 
 def _number(micros: int, *, whole: bool) -> int | str:
-    return micros // MICROS if whole else decimal_text(micros)
+    return micros // MICROS_PER_UNIT if whole else decimal_text(micros)
 
 
 def may_be_sent(who: License | None) -> bool:

@@ -47,7 +47,11 @@ RETRY_WAIT_S = 1.0
 """Waited before another attempt, doubled each time."""
 
 LOST_ANSWERS_MAX = 3
-"""Calls in a row whose answers were lost, then the tick stops: each leaves a call item behind."""
+"""Attempts in a row whose answers were lost; then the tick stops, and leaves one call or a few in
+doubt instead of all."""
+
+ENDING_DOUBTS_MAX = 3
+"""Calls without an answer after which records of a license that ends must let others go first."""
 
 SETTLED_LISTED_MAX = 1000
 """Unfinished records that the hint lists one by one, some 10 KB."""
@@ -75,7 +79,7 @@ def submit(
     waiting = sorted(
         ledger.unfinished.values(),
         key=lambda each: (
-            each.license not in ending,
+            each.license not in ending or doubts[each.at] > ENDING_DOUBTS_MAX,
             doubts[each.at],
             each.frozen.timestamp_s,
             *each.at,
@@ -85,6 +89,7 @@ def submit(
         if submission.stopped or wiring.clock() >= until_s:
             break
         submission.submit_chunk(waiting[at : at + CHUNK_RECORDS], doubts, now_s)
+    submission.send(submission.again)
     summary.out_of_time |= wiring.clock() >= until_s
     _forget_calls(wiring, ledger, calls)
     _note_settled(wiring, ledger)
@@ -103,6 +108,7 @@ class _Submission:
     products_stopped: set[str] = field(default_factory=set)
     lost_in_a_row: int = 0
     known: dict[Cell, Outcome] = field(default_factory=dict)
+    again: list[Due] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
     limiter: Limiter = field(init=False)
 
@@ -113,12 +119,13 @@ class _Submission:
         self, chunk: Sequence[SealedRecord], doubts: Counter[Place], now_s: int
     ) -> None:
         """Read what is known of some records, then judge and send."""
-        self.known = self.wiring.table.outcomes(each.cell for each in chunk)
+        known = self.wiring.table.outcomes(each.cell for each in chunk)
+        self.known |= known
         licenses = self.wiring.customers.licenses({each.license for each in chunk})
         due: list[Due] = []
         late: list[tuple[SealedRecord, Outcome]] = []
         for record in chunk:
-            outcome = self.known.get(record.cell)
+            outcome = known.get(record.cell)
             if outcome is not None and outcome.is_final:
                 del self.ledger.unfinished[record.cell]
                 continue
@@ -136,9 +143,17 @@ class _Submission:
                 and may_be_sent(who)
                 and is_due(record, outcome, now_s=now_s, terms=self.wiring.terms)
             ):
-                due.append(Due(record, who, outcome, doubts[record.at]))
+                refused = outcome is not None and outcome.reason != NOT_SUBSCRIBED
+                # Refused records go one to a call, and must not use up the calls of others.
+                (self.again if refused else due).append(
+                    Due(record, who, outcome, doubts[record.at])
+                )
         for _ in self.wiring.parallel(lambda each: self.write(*each), late):
             pass
+        self.send(due)
+
+    def send(self, due: Iterable[Due]) -> None:
+        """Send records in the order given, those of equal doubts together."""
         for _, alike in groupby(due, key=lambda each: each.doubts):
             for _ in self.wiring.parallel(self.submit_batch, batches(alike)):
                 pass
@@ -182,8 +197,9 @@ class _Submission:
                     break
             elif isinstance(answer, NoAnswer):
                 doubt = True
-            elif isinstance(answer, RecordRefused):
-                halves = self.refused(left, answer.code)
+            else:
+                if isinstance(answer, RecordRefused):
+                    halves = self.refused(left, answer.code)
                 break
         if not doubt:
             self.wiring.table.delete_call(call.id)

@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.metering.records import Status, decimal_text
+from lambdas.metering.quantities import decimal_text
+from lambdas.metering.records import Status
 from lambdas.metering.usage import Reason
 
 

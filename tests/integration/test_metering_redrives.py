@@ -253,6 +253,20 @@ def test_a_redrive_that_comes_too_early_waits_with_its_first_time() -> None:
     assert after.version != before.version
 
 
+def test_a_message_quarantined_again_at_its_redelivery_keeps_its_first_time() -> None:
+    world = World(terms=NO_HEARTBEATS)
+    world.send("{")
+    kill(world, before="sqs.DeleteMessageBatch")
+    [before] = waiting(world)
+
+    world.advance(minutes=16)
+    world.tick()
+
+    [after] = waiting(world)
+    assert after.version != before.version
+    assert after.first_s == before.first_s
+
+
 @pytest.mark.parametrize("order", ["Key", "License"])
 def test_a_redrive_of_what_is_not_there_does_nothing(order: str) -> None:
     world = World(terms=NO_HEARTBEATS)

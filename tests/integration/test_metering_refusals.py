@@ -1,25 +1,23 @@
-"""What is not applied, what may be, and what each costs: exceptions, lost answers, refused zeros.
+"""What AWS Marketplace refuses, and what that costs: one record, a call, a zero.
 
 Every world begins at 10:20; its usage is of 10:19 and is sealed by the first tick after 11:10.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
 
 from lambdas.customers.license import License
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
 from sandbox.marketplace_faults import Fault
-from tests.world import METERING_CALL, PRODUCT, World
+from tests.interruptions import SPOILED, spoil
+from tests.world import PRODUCT, World
 
 NO_HEARTBEATS = Terms(product_code=PRODUCT)
-SPOILED = "spoiled"
 OF_A_RECORD = [
     "TimestampOutOfBoundsException",
     "InvalidUsageDimensionException",
@@ -37,14 +35,6 @@ OF_THE_CALL = [
     "ExpiredTokenException",
     "UnrecognizedClientException",
 ]
-OF_UNKNOWN_EFFECT = [
-    "InternalServiceErrorException",
-    "ServiceUnavailable",
-    "SomethingNewException",
-    "applied-but-500",
-    "timeout-before",
-    "timeout-after",
-]
 
 
 def a_quarter_past(*dimensions: str) -> tuple[World, License]:
@@ -55,21 +45,6 @@ def a_quarter_past(*dimensions: str) -> tuple[World, License]:
     world.tick()
     world.advance(minutes=55)
     return world, buyer
-
-
-def spoil(world: World, code: str, *, status: int = 400) -> Callable[[], None]:
-    """Refuse every call with a record of one dimension, until the returned function is called."""
-
-    def refuse(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
-        if f'"{SPOILED}"'.encode() not in params["body"]:
-            return None
-        error = {"Code": code, "Message": "spoiled"}
-        answer = {"Error": error, "ResponseMetadata": {}}
-        return AWSResponse(params["url"], status, {}, None), answer
-
-    events = world.marketplace_client.meta.events
-    events.register(f"before-call.{METERING_CALL}", refuse)
-    return lambda: events.unregister(f"before-call.{METERING_CALL}", refuse)
 
 
 def sent(world: World) -> list[dict[str, Any]]:
@@ -145,6 +120,29 @@ def test_a_refused_record_is_tried_at_every_tick_in_the_last_two_hours_of_its_wi
         world.tick()
 
     assert times_spoiled(world) - before == 4
+
+
+def test_refused_records_that_are_tried_again_do_not_keep_others_from_the_bill() -> None:
+    """Each takes a call of its own, at every tick in the end; if there are many, time is short."""
+    bad = [f"bad{number}" for number in range(20)]
+    world = World(terms=NO_HEARTBEATS)
+    buyer = world.buy(dimensions=["users"])
+    world.send_together(*(world.usage(buyer, 1, dimension=name) for name in bad))
+    world.tick()
+    world.at("2026-11-24T08:05:00+00:00")
+    world.tick()
+    world.send(world.usage(buyer, 5, ago_s=3600))
+
+    def take_long(name: str, _: Any) -> None:
+        if name == "marketplace.BatchMeterUsage":
+            world.advance(seconds=30)
+
+    with world.hooked(before=take_long):
+        world.at("2026-11-24T08:15:00+00:00")
+        summary = world.tick()
+
+    assert summary.out_of_time
+    assert world.billed(buyer) == 5
 
 
 def test_a_refused_record_is_accepted_once_its_cause_is_mended() -> None:
@@ -253,62 +251,6 @@ def test_a_wrong_product_code_stops_its_product_only() -> None:
     assert summary.unfinished == 1
     assert world.items("call") == []
     assert world.billed(buyer) == 11
-
-
-# Nobody knows whether the call was applied
-
-
-@pytest.mark.parametrize("fault", OF_UNKNOWN_EFFECT)
-def test_a_call_of_unknown_effect_is_made_again_identically(fault: str) -> None:
-    world, buyer = a_quarter_past("users", "api-calls")
-    world.marketplace.inject(Fault(fault))
-
-    summary = world.tick()
-
-    assert world.submitted[0] == world.submitted[1]
-    assert summary.outcomes == {Status.ACCEPTED: 2}
-    assert world.billed(buyer) == 10
-
-
-@pytest.mark.parametrize("fault", OF_UNKNOWN_EFFECT)
-def test_a_call_of_unknown_effect_is_remembered_and_made_again_by_the_next_tick(fault: str) -> None:
-    world, buyer = a_quarter_past()
-    world.marketplace.inject(Fault(fault, times=3))
-
-    world.tick()
-    held, known = world.items("call"), world.outcomes()
-    world.advance(minutes=5)
-    world.tick(world.wiring())
-
-    assert (len(held), known) == (1, {})
-    assert world.submitted[0] == world.submitted[-1]
-    assert sorted(world.outcomes().values()) == ["accepted"]
-    assert world.billed(buyer) == 5
-
-
-def test_a_tick_stops_after_a_few_lost_answers() -> None:
-    """Each leaves a call in doubt, and one more would hardly be answered."""
-    world, _ = a_quarter_past(*(f"d{number}" for number in range(100)))
-    world.marketplace.inject(Fault("InternalServiceErrorException", times=None))
-
-    summary = world.tick()
-
-    assert len(world.items("call")) <= 3
-    assert summary.refusals == {"InternalServiceErrorException": summary.calls}
-
-
-def test_a_record_that_always_ends_in_a_500_does_not_take_others_with_it() -> None:
-    world, buyer = a_quarter_past(SPOILED, *(f"d{number}" for number in range(60)))
-    spoil(world, "InternalServiceErrorException", status=500)
-
-    for _ in range(24):
-        world.tick()
-        world.advance(hours=1)
-
-    outcome = world.outcome(buyer, SPOILED)
-    assert outcome is not None
-    assert outcome.status is Status.UNCONFIRMED
-    assert world.billed(buyer) == 60 * 5
 
 
 # Zeros

@@ -131,28 +131,36 @@ def body_bytes(batch: Batch) -> int:
     return len(create_serializer("json").serialize_to_request(call, operation)["body"])
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from([bought("l-1"), bought("l-2", product_code="other"), legacy()]),
-            st.sampled_from([None, PARKED, WAITING]),
-        ),
-        max_size=120,
-    )
-)
-def test_every_record_is_in_exactly_one_call(due: list[tuple[License, Outcome | None]]) -> None:
-    records = [
-        (sealed(who=who.key, hour=Hour(at)), who, outcome) for at, (who, outcome) in enumerate(due)
+customers = st.sampled_from([bought("l-1"), bought("l-2", product_code="other"), legacy()])
+what_is_due = st.lists(
+    st.tuples(customers, st.sampled_from([None, PARKED, WAITING]), st.integers(0, 6)), max_size=120
+).map(
+    lambda drawn: [
+        Due(sealed(who=who.key, hour=Hour(at)), who, outcome, doubts)
+        for at, (who, outcome, doubts) in enumerate(drawn)
     ]
+)
 
-    found = list(batches(Due(*each) for each in records))
 
-    sent = [record for batch in found for record in batch.records]
-    assert sorted(each.cell for each in sent) == sorted(each.cell for each, _, _ in records)
-    products = {record.cell: who.product_code for record, who, _ in records}
-    for batch in found:
-        assert 1 <= len(batch.records) <= BATCH_RECORDS_MAX
-        assert {products[each.cell] for each in batch.records} == {batch.product_code}
+@given(what_is_due)
+def test_every_record_is_in_exactly_one_call(due: list[Due]) -> None:
+    found = [record.cell for batch in batches(due) for record in batch.records]
+
+    assert sorted(found) == sorted(each.record.cell for each in due)
+
+
+@given(what_is_due)
+def test_no_call_mixes_products_or_is_larger_than_any_of_its_records_may_have(
+    due: list[Due],
+) -> None:
+    of = {each.record.cell: each for each in due}
+
+    for batch in batches(due):
+        members = [of[record.cell] for record in batch.records]
+        assert {each.who.product_code for each in members} == {batch.product_code}
+        assert {not each.who.arn for each in members} == {batch.legacy}
+        assert len(members) <= max(1, BATCH_RECORDS_MAX >> max(each.doubts for each in members))
+        assert len(members) == 1 or all(each.outcome is not PARKED for each in members)
 
 
 def test_halves_are_the_whole() -> None:
