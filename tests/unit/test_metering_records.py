@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 from lambdas.customers.license import License, State
 from lambdas.metering.hours import HOUR_S, closes_s
 from lambdas.metering.ledger import SealedRecord
-from lambdas.metering.quantities import micros_of_decimal
-from lambdas.metering.records import (
+from lambdas.metering.quantities import decimal_text, micros_of_decimal
     LAST_TRIES_S,
     LATE_S,
     NOT_SUBSCRIBED,
     RETRY_PARKED_S,
     Outcome,
     Status,
-    decimal_text,
     is_due,
     may_be_sent,
     outcome_of_refusal,
