@@ -11,6 +11,7 @@ from lambdas.customers.license import License, State
 from lambdas.metering.hours import HOUR_S, closes_s
 from lambdas.metering.ledger import SealedRecord
 from lambdas.metering.quantities import decimal_text, micros_of_decimal
+from lambdas.metering.records import (
     LAST_TRIES_S,
     LATE_S,
     NOT_SUBSCRIBED,
