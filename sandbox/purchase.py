@@ -1,4 +1,4 @@
-"""Let a buyer purchase in a running sandbox: ``eval "$(python -m sandbox.purchase)"``.
+"""Let a buyer have purchased in a running sandbox: ``eval "$(python -m sandbox.purchase)"``.
 
 Does what the registration of a buyer will do: purchases at the emulator and writes the license to
 the Customers table. Prints ``export LICENSE_ARN=…`` for the shell that asked.
@@ -6,11 +6,12 @@ the Customers table. Prints ``export LICENSE_ARN=…`` for the shell that asked.
 
 import argparse
 import json
+import math
 import os
 import sys
 import urllib.request
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import boto3
 
@@ -30,13 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "MARKETPLACE_URL" not in os.environ:
         print("No sandbox: run `make sandbox`, and here `. .sandbox/env`.", file=sys.stderr)
         return 1
-    now = _ask("clock")["now"]
+    # A day ago, so that usage of the last hours is within the license's life.
+    start = datetime.fromisoformat(_ask("clock")["now"]) - timedelta(days=1)
     bought = _ask(
         "purchases",
         product_code=options.product,
         account=options.account,
         dimensions=options.dimension or ["users"],
-        starts_at=now,
+        starts_at=start.isoformat(),
     )
     CustomersTable(boto3.client("dynamodb"), os.environ["CUSTOMERS_TABLE"]).save(
         License(
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             product_code=options.product,
             state=State.ACTIVE,
             agreement_id=bought["agreement_id"],
-            start_s=int(datetime.fromisoformat(now).timestamp()) + 1,
+            start_s=math.ceil(start.timestamp()),
         )
     )
     print(f"export LICENSE_ARN={bought['license_arn']}")
