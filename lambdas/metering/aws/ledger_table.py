@@ -1,44 +1,22 @@
-"""What metering says to AWS: the usage queue, the ledger table, BatchMeterUsage.
-
-Each class speaks for one AWS thing, in its words on one side and in ours on the other. It decides
-nothing: what to retry and what to keep is up to the tick. Clients are passed in.
-"""
+"""The ledger table: the log, and what belongs to it."""
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import msgspec
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    NoCredentialsError,
-    ParamValidationError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.customers.license import LicenseKey
-from lambdas.metering.hours import DAY_HOURS, HOUR_S, Hour, hour_of, hour_text
+from lambdas.metering.aws.queue import Parallel
+from lambdas.metering.hours import DAY_HOURS, HOUR_S, Hour, hour_text
 from lambdas.metering.ledger import Cell, Packed, SealedRecord
-from lambdas.metering.records import (
-    Answer,
-    Answered,
-    Batch,
-    CallRefused,
-    NoAnswer,
-    Outcome,
-    RecordRefused,
-    Status,
-)
+from lambdas.metering.records import Outcome, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_sqs import SQSClient
 
 DAY_S = DAY_HOURS * HOUR_S
 
@@ -48,12 +26,6 @@ memory of 7 at the most."""
 
 AUDIT_KEPT_DAYS = 396
 """Thirteen months: a year of invoices, and the month in which the last is questioned."""
-
-QUEUE_BATCH_MAX = 10
-"""Messages of one ReceiveMessage or DeleteMessageBatch (SQS quotas)."""
-
-RECEIVE_WAIT_S = 1
-"""A short poll asks some of SQS's servers only and reports false empties; this asks all."""
 
 GET_ITEMS_MAX = 100
 """Keys of one BatchGetItem (API reference)."""
@@ -68,87 +40,6 @@ _unpack_places = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
 
 Place = tuple[int, int]
 """A record by the number of its seal and its place in it."""
-
-Parallel = Callable[..., Iterable[Any]]
-"""``map``, or the ``map`` of a pool of threads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One delivery of a message of the usage queue."""
-
-    id: str
-    receipt: str
-    body: str
-    sent_s: int
-
-
-def connect(metering_region: str, *, connections: int) -> tuple[Any, Any, Any]:
-    """Make the clients for the usage queue, the tables, and AWS Marketplace.
-
-    Time-outs are short, since a tick has minutes only, and shorter than what it keeps in reserve.
-    BatchMeterUsage is never retried by the SDK: every attempt must be accounted for.
-    """
-    patient = Config(
-        connect_timeout=3,
-        read_timeout=10,
-        max_pool_connections=connections,
-        retries={"mode": "standard", "total_max_attempts": 4},
-    )
-    once = Config(
-        connect_timeout=3,
-        read_timeout=15,
-        max_pool_connections=connections,
-        retries={"mode": "standard", "total_max_attempts": 1},
-    )
-    return (
-        boto3.client("sqs", config=patient),
-        boto3.client("dynamodb", config=patient),
-        boto3.client("meteringmarketplace", region_name=metering_region, config=once),
-    )
-
-
-class UsageQueue:
-    """The SQS queue that producers write to."""
-
-    def __init__(self, client: "SQSClient", url: str, parallel: Parallel) -> None:
-        self._client = client
-        self._url = url
-        self._parallel = parallel
-
-    def receive(self) -> list[Message]:
-        """Take up to ten messages out of sight; nothing means that the queue looked empty."""
-        answer = self._client.receive_message(
-            QueueUrl=self._url,
-            MaxNumberOfMessages=QUEUE_BATCH_MAX,
-            WaitTimeSeconds=RECEIVE_WAIT_S,
-            MessageSystemAttributeNames=["SentTimestamp"],
-        )
-        return [
-            Message(
-                each["MessageId"],
-                each["ReceiptHandle"],
-                each["Body"],
-                int(each["Attributes"]["SentTimestamp"]) // 1000,
-            )
-            for each in answer.get("Messages", [])
-        ]
-
-    def delete(self, messages: Sequence[Message]) -> None:
-        """Delete messages; one that cannot be deleted comes back and is recognised."""
-        parts = [
-            messages[at : at + QUEUE_BATCH_MAX] for at in range(0, len(messages), QUEUE_BATCH_MAX)
-        ]
-        for _ in self._parallel(self._delete_ten, parts):
-            pass
-
-    def _delete_ten(self, messages: Sequence[Message]) -> None:
-        self._client.delete_message_batch(
-            QueueUrl=self._url,
-            Entries=[
-                {"Id": str(at), "ReceiptHandle": each.receipt} for at, each in enumerate(messages)
-            ],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -569,107 +460,3 @@ def _outcome(attribute: Mapping[str, Any]) -> Outcome:
         attribute.get("reason", {}).get("S", ""),
         attribute.get("receipt", {}).get("S", ""),
     )
-
-
-RECORD_EXCEPTIONS = frozenset(
-    {
-        "TimestampOutOfBoundsException",
-        "InvalidUsageDimensionException",
-        "InvalidLicenseException",
-        "InvalidCustomerIdentifierException",
-        "InvalidUsageAllocationsException",
-        "InvalidTagException",
-        "ValidationException",
-        "ValidationError",
-    }
-)
-"""One record is wrong and fails the call (API reference of BatchMeterUsage). The validation errors
-are not in the service model; taking them so keeps one bad record from stopping everybody."""
-
-CALL_EXCEPTIONS = frozenset(
-    {
-        "ThrottlingException",
-        "Throttling",
-        "TooManyRequestsException",
-        "RequestLimitExceeded",
-        "DisabledApiException",
-        "AccessDeniedException",
-        "AccessDenied",
-        "UnauthorizedOperation",
-        "OptInRequired",
-        "NotAuthorized",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "UnrecognizedClientException",
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "IncompleteSignature",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "RequestExpired",
-    }
-)
-"""The caller is refused before any record is looked at (common errors of AWS services)."""
-
-
-class Marketplace:
-    """AWS Marketplace's metering service, in the one region that this stack submits to.
-
-    The client must not retry: every attempt is accounted for by the tick.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def submit(self, batch: Batch) -> Answer:
-        """Call BatchMeterUsage once and say what the answer means."""
-        arguments: dict[str, Any] = {"UsageRecords": list(batch.usage_records)}
-        if batch.legacy:
-            arguments["ProductCode"] = batch.product_code
-        try:
-            answer = self._client.batch_meter_usage(**arguments)
-        except ClientError as error:
-            return _error_answer(error.response["Error"]["Code"])
-        except ParamValidationError:
-            return RecordRefused("ParamValidationError")
-        except (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError) as error:
-            return CallRefused(type(error).__name__)
-        except BotoCoreError as error:
-            return NoAnswer(type(error).__name__)
-        return _answered(batch, answer)
-
-
-def _error_answer(code: str) -> Answer:
-    if code in RECORD_EXCEPTIONS:
-        return RecordRefused(code)
-    if code == "InvalidProductCodeException":
-        return CallRefused(code, product_only=True)
-    if code in CALL_EXCEPTIONS:
-        return CallRefused(code)
-    return NoAnswer(code)
-
-
-def _answered(batch: Batch, answer: dict[str, Any]) -> Answered:
-    """Match what came back with what was sent: neither order nor number format is promised."""
-    cells = {
-        _wire_name(wire): record.cell
-        for record, wire in zip(batch.records, batch.usage_records, strict=True)
-    }
-    results: dict[Cell, tuple[str, str]] = {}
-    for each in answer.get("Results", []):
-        cell = cells.get(_wire_name(each.get("UsageRecord", {})))
-        if cell is not None:
-            results[cell] = (each.get("Status", ""), each.get("MeteringRecordId", ""))
-    unprocessed = {
-        cells[name]
-        for name in map(_wire_name, answer.get("UnprocessedRecords", []))
-        if name in cells
-    }
-    return Answered(results, frozenset(unprocessed - results.keys()))
-
-
-def _wire_name(wire: dict[str, Any]) -> tuple[str, str, Hour | None]:
-    who = wire.get("LicenseArn") or wire.get("CustomerIdentifier") or ""
-    at = wire.get("Timestamp")
-    return who, wire.get("Dimension", ""), hour_of(int(at.timestamp())) if at else None

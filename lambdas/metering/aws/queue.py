@@ -1,0 +1,70 @@
+"""The usage queue."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+QUEUE_BATCH_MAX = 10
+"""Messages of one ReceiveMessage or DeleteMessageBatch (SQS quotas)."""
+
+RECEIVE_WAIT_S = 1
+"""A short poll asks some of SQS's servers only and reports false empties; this asks all."""
+
+Parallel = Callable[..., Iterable[Any]]
+"""``map``, or the ``map`` of a pool of threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery of a message of the usage queue."""
+
+    id: str
+    receipt: str
+    body: str
+    sent_s: int
+
+
+class UsageQueue:
+    """The SQS queue that producers write to."""
+
+    def __init__(self, client: "SQSClient", url: str, parallel: Parallel) -> None:
+        self._client = client
+        self._url = url
+        self._parallel = parallel
+
+    def receive(self) -> list[Message]:
+        """Take up to ten messages out of sight; nothing means that the queue looked empty."""
+        answer = self._client.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=QUEUE_BATCH_MAX,
+            WaitTimeSeconds=RECEIVE_WAIT_S,
+            MessageSystemAttributeNames=["SentTimestamp"],
+        )
+        return [
+            Message(
+                each["MessageId"],
+                each["ReceiptHandle"],
+                each["Body"],
+                int(each["Attributes"]["SentTimestamp"]) // 1000,
+            )
+            for each in answer.get("Messages", [])
+        ]
+
+    def delete(self, messages: Sequence[Message]) -> None:
+        """Delete messages; one that cannot be deleted comes back and is recognised."""
+        parts = [
+            messages[at : at + QUEUE_BATCH_MAX] for at in range(0, len(messages), QUEUE_BATCH_MAX)
+        ]
+        for _ in self._parallel(self._delete_ten, parts):
+            pass
+
+    def _delete_ten(self, messages: Sequence[Message]) -> None:
+        self._client.delete_message_batch(
+            QueueUrl=self._url,
+            Entries=[
+                {"Id": str(at), "ReceiptHandle": each.receipt} for at, each in enumerate(messages)
+            ],
+        )
