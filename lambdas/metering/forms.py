@@ -265,6 +265,7 @@ def _field_by_field(fields: dict[str, Raw], shape: type[_Shape]) -> tuple[_Shape
             except msgspec.ValidationError:
                 values[field] = NOT_TEXT
                 not_text = not_text or field
+    # `values` holds for every field of the shape what that field is declared as; nothing says so.
     return shape(**values), not_text  # type: ignore[arg-type]
 
 

@@ -2,6 +2,9 @@
 
 A path is a tuple of attribute names and list indexes: `a.b[0]` is `("a", "b", 0)`. An item is
 handled as the map it is, `{"M": item}`, so that one rule serves every level.
+
+Two things are true that types cannot say here, hence the ignored ones: a path begins with a name,
+and what lies inside a value is a value again, without end.
 """
 
 from collections.abc import Iterable

@@ -254,6 +254,7 @@ def _literal(placeholder: str) -> Operand:
 
 def _read_of(path: DocumentPath) -> Operand:
     if len(path) == 1:
+        # A path begins with a name; its type says only that the parts are names or indexes.
         [name] = path
         return lambda item, _: item.get(name)  # type: ignore[arg-type]
     return lambda item, _: read(item, path)
