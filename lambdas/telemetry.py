@@ -28,6 +28,9 @@ class Metric(StrEnum):
     RECORDS_AT_RISK = "RecordsAtRisk"
     RISK_LEFT = "RecordsAtRiskTimeLeft"
     TICKS = "Ticks"
+    EVENTS = "SubscriptionEvents"
+    EVENTS_FAILED = "SubscriptionEventsFailed"
+    LICENSE_DIFFERENCES = "LicenseDifferences"
 
 
 @cache

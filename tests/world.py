@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from lambdas.customers.history import registration
 from lambdas.customers.license import (
     License,
     LicenseKey,
@@ -197,6 +198,20 @@ class World:
         )
         self.customers.save(each)
         return each
+
+    def register_early(self, account: str) -> None:
+        """Let a buyer register whose license AWS Marketplace has not told yet."""
+        self.customers.keep_waiting(
+            registration(
+                at_ms=int(self.now_s * 1000),
+                license_arn="",
+                account=account,
+                product_code=PRODUCT,
+                customer_identifier="",
+                agreement_id="",
+                free_trial=None,
+            )
+        )
 
     def change(self, each: License, **fields: Any) -> License:
         """Save a license with other fields."""

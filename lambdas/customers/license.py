@@ -26,12 +26,32 @@ LICENSE_ARN = re.compile(
 
 
 class State(StrEnum):
-    """Where a license stands; only ``PENDING`` holds its usage records back."""
+    """Where a license stands.
+
+    ``PENDING`` is registered, or activated by AWS Marketplace, but not both yet.
+    """
 
     PENDING = "pending"
     ACTIVE = "active"
     ENDING = "ending"
     ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """What a contract gives of one dimension.
+
+    Attributes:
+        dimension: its API name.
+        kind: ``Integer``, ``Double``, ``Boolean`` or ``String``, as GetEntitlements names it.
+        value: the number, truth value or text, written as text.
+        expires_s: the earliest time it can end; renewing contracts have one too.
+    """
+
+    dimension: str
+    kind: str
+    value: str
+    expires_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +66,20 @@ class License:
         state: see `State`.
         agreement_id: the accepted offer; empty while unknown.
         customer_identifier: of a legacy customer; empty otherwise.
-        start_s: when the license began, whole seconds rounded up; None while unknown.
+        start_s: when the agreement began, whole seconds rounded up; None while unknown.
         ending_since_s: when the last hour of reporting began; None unless ending or ended.
         ended_s: when the license ended; None unless ended.
+        registered_s: when the buyer registered first; None before.
+        active_since_s: when AWS Marketplace last began to take usage; None before it ever did.
+        end_s: when the agreement ends; None while unknown, or where it has no end.
+        product_id: of the product, as agreements name it; empty while unknown.
+        offer_id: of the accepted offer; empty while unknown.
+        free_trial: whether the offer is a free trial.
+        notice: the last thing AWS Marketplace announced about the agreement, in its words.
+        notice_s: when that was.
+        entitlements: what a contract gives; empty for other products.
+        entitlements_s: when they were asked for; None if never.
+        version: counts the changes of this item in the Customers table; 0 before the first.
     """
 
     key: LicenseKey
@@ -61,6 +92,17 @@ class License:
     start_s: int | None = None
     ending_since_s: int | None = None
     ended_s: int | None = None
+    registered_s: int | None = None
+    active_since_s: int | None = None
+    end_s: int | None = None
+    product_id: str = ""
+    offer_id: str = ""
+    free_trial: bool = False
+    notice: str = ""
+    notice_s: int | None = None
+    entitlements: tuple[Entitlement, ...] = ()
+    entitlements_s: int | None = None
+    version: int = 0
 
 
 def license_key_of_arn(arn: str) -> LicenseKey:

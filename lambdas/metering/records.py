@@ -55,6 +55,9 @@ class Status(StrEnum):
 NOT_SUBSCRIBED = "CustomerNotSubscribed"
 """The reason of a parked record that is worth trying at every tick: it may heal by itself."""
 
+WINDOW_CLOSED = "window-closed"
+"""The reason of a record that AWS Marketplace never refused, nor was known to take, in time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -181,11 +184,13 @@ def _number(micros: int, *, whole: bool) -> int | str:
 
 
 def may_be_sent(who: License | None) -> bool:
-    """Tell whether a license's records go out: only those of a pending one are withheld.
+    """Tell whether a license's records go out: withheld are those of one never activated.
 
-    All else is for AWS Marketplace to decide, so that a missed event heals itself.
+    A license that is pending only because its buyer has not registered with us is billed: AWS
+    Marketplace takes its usage, and the seller may register buyers in another way. All else is for
+    AWS Marketplace to decide, so that a missed event heals itself.
     """
-    if who is None or who.state is State.PENDING:
+    if who is None or (who.state is State.PENDING and who.active_since_s is None):
         return False
     if who.arn:
         return is_license_arn(who.arn) and bool(who.account)
@@ -203,17 +208,24 @@ def is_due(record: SealedRecord, outcome: Outcome | None, *, now_s: int, terms: 
 
 
 def too_late(
-    record: SealedRecord, *, maybe_applied: bool, now_s: int, terms: Terms
+    record: SealedRecord,
+    outcome: Outcome | None,
+    *,
+    maybe_applied: bool,
+    now_s: int,
+    terms: Terms,
 ) -> Outcome | None:
     """Judge a record without a final outcome whose window is closed; None while it is open.
 
     ``maybe_applied`` tells that a call that held it was never answered. Such a record may be on
-    the bill already, so it must not be sent again by anybody who has not looked.
+    the bill already, so it must not be sent again by anybody who has not looked. A record that was
+    refused until then keeps AWS Marketplace's reason.
     """
     if now_s < closes_s(record.frozen.timestamp_s, terms.window_hours) + LATE_S:
         return None
     status = Status.UNCONFIRMED if maybe_applied else Status.EXPIRED
-    return Outcome(status if record.frozen.quantity else Status.REFUSED, now_s, "window-closed")
+    reason = WINDOW_CLOSED if outcome is None else outcome.reason
+    return Outcome(status if record.frozen.quantity else Status.REFUSED, now_s, reason)
 
 
 def outcome_of_result(

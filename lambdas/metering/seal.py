@@ -157,13 +157,14 @@ class _Freezing:
 
         A zero cannot be amended: it is reported only where nobody can have other usage for the
         hour, that is for hours that began after this log, after the cut-over and after the
-        license, whose window is open and that are not sealed already.
+        license was activated (perhaps again), whose window is open and that are not sealed already.
         """
         since_s = max(self.ledger.began_s, terms.metering_from_s)
         for each in heartbeats.active:
-            if each.start_s is None or each.state is not State.ACTIVE:
+            active_s = each.start_s if each.active_since_s is None else each.active_since_s
+            if active_s is None or each.state is not State.ACTIVE:
                 continue
-            begin_s = max(since_s, each.start_s, self.now_s - terms.window_hours * HOUR_S)
+            begin_s = max(since_s, active_s, self.now_s - terms.window_hours * HOUR_S)
             first = max(hour_of(begin_s - 1) + 1, self.ledger.sealed_upto(each.key) + 1)
             for hour in map(Hour, range(first, self.upto + 1)):
                 if closes_s(start_s(hour), terms.window_hours) <= self.now_s:

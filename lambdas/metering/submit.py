@@ -131,6 +131,7 @@ class _Submission:
                 continue
             judged = too_late(
                 record,
+                outcome,
                 maybe_applied=record.at in doubts,
                 now_s=now_s,
                 terms=self.wiring.terms,

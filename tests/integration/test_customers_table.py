@@ -8,6 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from lambdas.customers.history import registration
 from lambdas.customers.license import License, LicenseKey, State
 from lambdas.customers.table import CustomersTable
 from sandbox.memory.dynamodb import MemoryDynamoDB, TableFaults
@@ -25,6 +26,16 @@ FULL = License(
     start_s=1_795_000_000,
     ending_since_s=1_795_100_000,
     ended_s=1_795_103_600,
+)
+
+EARLY = registration(
+    at_ms=1_795_000_000_000,
+    license_arn="",
+    account=ACCOUNT,
+    product_code="n0123",
+    customer_identifier="",
+    agreement_id="",
+    free_trial=None,
 )
 
 
@@ -105,13 +116,13 @@ def test_accounts_nobody_knows_are_left_out(table: CustomersTable) -> None:
 def test_an_account_that_registered_before_its_license_was_known_holds_none(
     table: CustomersTable,
 ) -> None:
-    table.save_account(ACCOUNT, "n0123")
+    table.keep_waiting(EARLY)
 
     assert table.of_accounts([ACCOUNT]) == {ACCOUNT: []}
 
 
 def test_the_license_of_such_an_account_is_found_once_it_is_known(table: CustomersTable) -> None:
-    table.save_account(ACCOUNT, "n0123")
+    table.keep_waiting(EARLY)
     table.save(FULL)
 
     assert table.of_accounts([ACCOUNT]) == {ACCOUNT: [FULL]}

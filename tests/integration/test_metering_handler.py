@@ -24,9 +24,10 @@ from lambdas import telemetry
 from lambdas.customers.license import License, State, license_key_of_arn
 from lambdas.customers.table import CustomersTable
 from lambdas.metering.aws import connect
-from lambdas.metering.environment import NAMES, EnvironmentInvalidError
+from lambdas.metering.environment import NAMES
 from lambdas.metering.handler import handler, wiring
 from lambdas.telemetry import Metric
+from lambdas.variables import EnvironmentInvalidError
 from sandbox.clock import Clock
 from sandbox.marketplace import Marketplace
 from sandbox.marketplace_faults import Fault

@@ -152,7 +152,7 @@ def refused(case: str, world: World) -> dict[str, Any]:
     if case == "customer-mismatch":
         return world.usage(buyer, CustomerAWSAccountId=OTHER)
     if case == "license-unknown-yet":
-        world.customers.save_account(OTHER, PRODUCT)
+        world.register_early(OTHER)
         return world.usage(OTHER)
     if case == "before-metering-from":
         return world.usage(buyer, ago_s=11 * HOUR)

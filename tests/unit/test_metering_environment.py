@@ -4,12 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from lambdas.metering.environment import (
-    NAMES,
-    EnvironmentInvalidError,
-    read_environment,
-)
+from lambdas.metering.environment import NAMES, read_environment
 from lambdas.metering.terms import Terms
+from lambdas.variables import EnvironmentInvalidError
 from tests.unit.metering_stage import seconds
 
 WHERE = {

@@ -53,7 +53,7 @@ def result(record: SealedRecord, status: str, *, maybe_applied: bool = False) ->
 
 
 def judged(record: SealedRecord, now_s: int, *, maybe_applied: bool = False) -> Outcome | None:
-    return too_late(record, maybe_applied=maybe_applied, now_s=now_s, terms=ANYTHING)
+    return too_late(record, None, maybe_applied=maybe_applied, now_s=now_s, terms=ANYTHING)
 
 
 def test_a_record_names_license_account_dimension_and_time() -> None:

@@ -1,0 +1,166 @@
+"""What AWS Marketplace's agreements say against what we hold: differences, and repairs. Pure.
+
+Events may be lost. A repair is an event like any other, dated when AWS Marketplace was asked, so
+that whatever happened later wins over it.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lambdas.customers.history import Event, Kind, registration
+from lambdas.customers.license import (
+    License,
+    LicenseKey,
+    State,
+    is_license_arn,
+    license_key_of_arn,
+)
+from lambdas.subscription.events import NO_END
+
+SAID = "reconciliation"
+
+RECENT_S = 2 * 3600
+"""A license that changed this recently is left alone: agreements are searched in an index that may
+be behind, and its events may still be on the way."""
+
+ACTIVE = "ACTIVE"
+
+
+class Difference(StrEnum):
+    """What differs."""
+
+    UNKNOWN_LICENSE = "unknown-license"
+    """A license that AWS Marketplace has provisioned, and that we have never heard of."""
+
+    MISSED_ACTIVATION = "missed-activation"
+    """A license that is active there and not here."""
+
+    MISSED_END = "missed-end"
+    """A license that is active here, and all of whose agreements have ended."""
+
+    MISSED_TERMS = "missed-terms"
+    """A license whose ARN, start or end we do not hold as AWS Marketplace does."""
+
+    UNKNOWN_AGREEMENT = "unknown-agreement"
+    """A license that is active here, and that no agreement knows; a person should look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """An agreement as the Agreement API tells it.
+
+    Attributes:
+        id: AWS Marketplace's.
+        status: such as ``ACTIVE`` or ``CANCELLED``.
+        account: of the buyer.
+        product_id: of the product.
+        offer_id: of the accepted offer.
+        license_arns: of the licenses it gives that are provisioned.
+        start_ms: milliseconds since the epoch.
+        end_ms: None if it has no end.
+    """
+
+    id: str
+    status: str
+    account: str
+    product_id: str
+    offer_id: str
+    license_arns: tuple[str, ...]
+    start_ms: int | None
+    end_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference, and the events that mend it."""
+
+    difference: Difference
+    license: LicenseKey
+    agreement_id: str
+    repairs: tuple[Event, ...] = ()
+
+
+def findings_of_active(
+    agreement: Agreement,
+    licenses: Mapping[LicenseKey, License],
+    product_code: str,
+    asked_ms: int,
+) -> Iterator[Finding]:
+    """Compare the licenses of an active agreement with those we hold.
+
+    A license we never heard of is brought in with its buyer as registered: it was sold before this
+    stack was there, or its events were lost. One that we know of and whose buyer has not registered
+    stays so, for the buyer may come any time.
+    """
+    for arn in agreement.license_arns:
+        key = license_key_of_arn(arn)
+        known = licenses.get(key)
+        repair = _event(Kind.ACTIVATED, key, agreement, asked_ms, arn=arn)
+        if known is None:
+            brought_in = registration(
+                at_ms=asked_ms,
+                license_arn=arn,
+                account=agreement.account,
+                product_code=product_code,
+                customer_identifier="",
+                agreement_id=agreement.id,
+                free_trial=None,
+                said=SAID,
+            )
+            yield Finding(Difference.UNKNOWN_LICENSE, key, agreement.id, (repair, brought_in))
+        elif _changed_recently(known, asked_ms):
+            continue
+        elif known.active_since_s is None or known.state in (State.ENDING, State.ENDED):
+            yield Finding(Difference.MISSED_ACTIVATION, key, agreement.id, (repair,))
+        elif _terms_differ(known, agreement, arn):
+            terms = _event(Kind.AGREED, key, agreement, asked_ms, arn=arn)
+            yield Finding(Difference.MISSED_TERMS, key, agreement.id, (terms,))
+
+
+def finding_of_license(
+    each: License, agreements: Collection[Agreement], asked_ms: int
+) -> Finding | None:
+    """Compare a license that is open here with the agreements that ever gave it."""
+    if _changed_recently(each, asked_ms):
+        return None
+    if not agreements:
+        return Finding(Difference.UNKNOWN_AGREEMENT, each.key, each.agreement_id)
+    if any(one.status == ACTIVE or one.status in NO_END for one in agreements):
+        return None
+    last = max(agreements, key=lambda one: (one.end_ms or 0, one.id))
+    repair = _event(Kind.CLOSED, each.key, last, asked_ms, arn="")
+    return Finding(Difference.MISSED_END, each.key, last.id, (repair,))
+
+
+def _changed_recently(each: License, asked_ms: int) -> bool:
+    times = (each.registered_s, each.active_since_s, each.ending_since_s)
+    last_s = max((time for time in times if time is not None), default=0)
+    return asked_ms // 1000 - last_s < RECENT_S
+
+
+def _terms_differ(each: License, agreement: Agreement, arn: str) -> bool:
+    if each.agreement_id not in ("", agreement.id):
+        return False
+    start_s = None if agreement.start_ms is None else -(-agreement.start_ms // 1000)
+    end_s = None if agreement.end_ms is None else agreement.end_ms // 1000
+    better_arn = is_license_arn(arn) and not is_license_arn(each.arn)
+    return better_arn or (each.start_s, each.end_s) != (start_s, end_s)
+
+
+def _event(kind: Kind, key: LicenseKey, agreement: Agreement, asked_ms: int, *, arn: str) -> Event:
+    return Event(
+        id=f"reconciliation-{asked_ms}-{kind}-{agreement.id}",
+        kind=kind,
+        at_ms=asked_ms,
+        said=SAID,
+        license=key,
+        arn=arn,
+        account=agreement.account,
+        product_id=agreement.product_id,
+        agreement_id=agreement.id,
+        offer_id=agreement.offer_id,
+        start_ms=agreement.start_ms,
+        end_ms=agreement.end_ms,
+        note=agreement.status,
+    )
