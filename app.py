@@ -1,10 +1,12 @@
-"""The CDK app: settings, stack, checks, synth."""
+"""The CDK app: settings, stacks, checks, synth."""
 
 import sys
 
 import aws_cdk as cdk
 import cdk_nag
 
+from infra.events import MARKETPLACE_EVENTS_REGION
+from infra.events_stack import EventsStack
 from infra.package import PackageError
 from infra.settings import SettingError, Settings
 from infra.stack import MarketplaceStack
@@ -16,6 +18,8 @@ def main() -> None:
     try:
         settings = Settings.from_context(app.node.get_all_context())
         MarketplaceStack(app, settings.stack_name, settings=settings)
+        if settings.region != MARKETPLACE_EVENTS_REGION:
+            EventsStack(app, f"{settings.stack_name}-Events", settings=settings)
     except (SettingError, PackageError) as error:
         sys.exit(str(error))
     cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks())

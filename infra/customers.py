@@ -22,18 +22,33 @@ class Customers(Construct):
             projection_type=dynamodb.ProjectionType.ALL,
         )
 
-    def grant_lookup(self, grantee: iam.IGrantable) -> None:
-        """Let somebody find licenses, by key or by state, without reading the whole table."""
-        principal = grantee.grant_principal
-        principal.add_to_principal_policy(
+    def grant_lookup(self, role: iam.Role) -> None:
+        """Let a function find licenses by key, without reading the whole table."""
+        role.add_to_policy(
             iam.PolicyStatement(
                 actions=["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"],
                 resources=[self.table.table_arn],
             )
         )
-        principal.add_to_principal_policy(
+
+    def grant_lookup_by_state(self, role: iam.Role) -> None:
+        """Let a function find licenses by key or by state."""
+        self.grant_lookup(role)
+        role.add_to_policy(
             iam.PolicyStatement(
                 actions=["dynamodb:Query"],
                 resources=[f"{self.table.table_arn}/index/{STATE_INDEX}"],
+            )
+        )
+
+    def grant_changes(self, role: iam.Role) -> None:
+        """Let a function write licenses and what happened to them, in transactions too.
+
+        A transaction needs what its parts need, here puts under conditions; nothing more.
+        """
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["dynamodb:PutItem", "dynamodb:DeleteItem"],
+                resources=[self.table.table_arn],
             )
         )

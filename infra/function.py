@@ -14,11 +14,14 @@ from constructs import Construct
 from infra import package
 from infra.settings import Settings
 
+METRICS_NAMESPACE = "MarketplaceMetering"
+
 
 class ServiceFunction(Construct):
     """A function with a log group and a role of its own; the role may write that log, no more.
 
     What else a function may do is granted to `role` by the construct that owns the resource.
+    `capability` is how its logs and metrics are told from those of the others.
     """
 
     def __init__(
@@ -26,6 +29,7 @@ class ServiceFunction(Construct):
         scope: Construct,
         construct_id: str,
         *,
+        capability: str,
         handler: str,
         description: str,
         environment: Mapping[str, str],
@@ -60,7 +64,12 @@ class ServiceFunction(Construct):
             logging_format=lambda_.LoggingFormat.JSON,
             # Lambda's own filter and the logger's must agree, or Powertools warns at every start.
             application_log_level_v2=lambda_.ApplicationLogLevel[settings.log_level],
-            environment={**environment, "POWERTOOLS_LOG_LEVEL": settings.log_level},
+            environment={
+                **environment,
+                "POWERTOOLS_SERVICE_NAME": capability,
+                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                "POWERTOOLS_LOG_LEVEL": settings.log_level,
+            },
         )
         cdk.Validations.of(self.function).acknowledge(
             cdk.Acknowledgment(

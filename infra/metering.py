@@ -10,12 +10,12 @@ import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.customers import Customers
 from infra.function import ServiceFunction
+from infra.schedule import invoke_on_schedule
 from infra.settings import Settings
 from infra.table import durable_table
 
@@ -40,14 +40,10 @@ USAGE_RETENTION_DAYS = 14
 USAGE_MESSAGE_BYTES_MAX = 1_048_576
 
 LEDGER_EXPIRY_ATTRIBUTE = "expires"
-METRICS_NAMESPACE = "MarketplaceMetering"
 
 
 class Metering(Construct):
-    """Everything between a usage message and an accepted usage record.
-
-    `environment` is what the function is told; its names are the handler's contract.
-    """
+    """Everything between a usage message and an accepted usage record."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, customers: Customers, settings: Settings
@@ -55,24 +51,34 @@ class Metering(Construct):
         super().__init__(scope, construct_id)
         self.queue = self._usage_queue()
         self.ledger = durable_table(self, "Ledger", expiry_attribute=LEDGER_EXPIRY_ATTRIBUTE)
-        self.environment = _environment(
-            settings, queue=self.queue, ledger=self.ledger, customers=customers.table
-        )
         tick = ServiceFunction(
             self,
             "Tick",
+            capability="metering",
             handler="lambdas.metering.handler.handler",
             description="Counts usage once, seals hours, sends usage records to AWS Marketplace.",
-            environment=self.environment,
+            environment=_environment(
+                settings, queue=self.queue, ledger=self.ledger, customers=customers.table
+            ),
             timeout=cdk.Duration.seconds(TICK_TIMEOUT_SECONDS),
             memory_mb=TICK_MEMORY_MB,
             settings=settings,
         )
         self.function = tick.function
         self._grant_queue_and_ledger(tick.role)
-        customers.grant_lookup(tick.role)
+        customers.grant_lookup_by_state(tick.role)
         self._grant_marketplace(tick.role, settings.metering_region)
-        self._schedule()
+        invoke_on_schedule(
+            self,
+            self.function,
+            description="One tick of metering.",
+            expression=scheduler.ScheduleExpression.cron(
+                minute=f"{TICK_OFFSET_MINUTES}/{TICK_INTERVAL_MINUTES}"
+            ),
+            # A tick that did not start is made good by the next one.
+            retries=0,
+            waiting_age_max=cdk.Duration.minutes(TICK_INTERVAL_MINUTES),
+        )
 
     def _usage_queue(self) -> sqs.Queue:
         queue = sqs.Queue(
@@ -135,51 +141,6 @@ class Metering(Construct):
             )
         )
 
-    def _schedule(self) -> None:
-        # A tick that did not start is made good by the next one. Tries that wait for it (Lambda
-        # would keep them for six hours) only pile up.
-        waiting_age_max = cdk.Duration.minutes(TICK_INTERVAL_MINUTES)
-        self.function.configure_async_invoke(retry_attempts=0, max_event_age=waiting_age_max)
-
-        stack = cdk.Stack.of(self)
-        schedule_role = iam.Role(
-            self,
-            "ScheduleRole",
-            # Only for this account's schedules: the principal alone is the Scheduler of everybody.
-            assumed_by=iam.ServicePrincipal(
-                "scheduler.amazonaws.com",
-                conditions={
-                    "StringEquals": {
-                        "aws:SourceAccount": stack.account,
-                        "aws:SourceArn": stack.format_arn(
-                            service="scheduler", resource="schedule-group", resource_name="default"
-                        ),
-                    }
-                },
-            ),
-        )
-        schedule_role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"], resources=[self.function.function_arn]
-            )
-        )
-        scheduler.Schedule(
-            self,
-            "Schedule",
-            description="One tick of metering.",
-            schedule=scheduler.ScheduleExpression.cron(
-                minute=f"{TICK_OFFSET_MINUTES}/{TICK_INTERVAL_MINUTES}"
-            ),
-            time_window=scheduler.TimeWindow.off(),
-            target=targets.LambdaInvoke(
-                self.function,
-                # CDK would add every version and alias of the function to the role.
-                role=schedule_role.without_policy_updates(),
-                retry_attempts=0,
-                max_event_age=waiting_age_max,
-            ),
-        )
-
 
 def _environment(
     settings: Settings,
@@ -200,6 +161,4 @@ def _environment(
         "ID_MEMORY_HOURS": str(settings.id_memory_hours),
         "SETTLE_MINUTES": str(settings.settle_minutes),
         "ENDING_SETTLE_MINUTES": str(settings.ending_settle_minutes),
-        "POWERTOOLS_SERVICE_NAME": "metering",
-        "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
     }

@@ -24,7 +24,10 @@ CACHE = ROOT / ".build"
 
 # The services whose boto3 clients the functions make. The definitions of the other 400 are 90 % of
 # botocore; without them `boto3.client` says UnknownServiceError.
-AWS_CLIENTS = ("dynamodb", "meteringmarketplace", "sqs")
+AWS_CLIENTS = (
+    *("dynamodb", "events", "sesv2", "sqs"),
+    *("marketplace-agreement", "marketplace-entitlement", "meteringmarketplace"),
+)
 # uv's lock, command-line tools, and what only boto3's resources and documentation read.
 UNUSED = (".lock", "bin", "boto3/data", "boto3/examples", "botocore/data/*/*/examples-1.json*")
 NOT_SOURCE = ("__pycache__", "*.pyc")

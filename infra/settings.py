@@ -5,14 +5,15 @@ over text only, so numbers and lists may be text here. Nothing is asked of AWS.
 """
 
 import difflib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from infra import parsers
 from infra.package import PLATFORM_NAMES
+from infra.parsers import between, matching, one_of
 
 # Where BatchMeterUsage is answered: AWS Marketplace developer guide, page "metering-regions".
 METERING_REGIONS = (
@@ -23,12 +24,8 @@ METERING_REGIONS = (
     *("ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4"),
     *("me-south-1", "me-central-1", "il-central-1", "af-south-1", "cn-northwest-1"),
 )
-
-# AWS Marketplace: a SaaS product has at most 200 dimensions; an API name has 1 to 255 characters.
-DIMENSIONS_MAX = 200
-DIMENSION_CHARACTERS_MAX = 255
-# Lambda takes 4 KB of environment variables in all; the others may need 1.5 KB.
-DIMENSIONS_BYTES_MAX = 2_560
+# The regions of China are another partition: no event of us-east-1 can be forwarded there.
+STACK_REGIONS = tuple(region for region in METERING_REGIONS if not region.startswith("cn-"))
 
 # A week: a cold function reads the log back one id memory before it can start.
 ID_MEMORY_HOURS_MAX = 168
@@ -37,14 +34,14 @@ SETTLE_MINUTES_MAX = 60
 # AWS Marketplace takes an ended license's usage for one hour: some ticks must be left to send it.
 ENDING_SETTLE_MINUTES_MAX = 45
 
-# CloudWatch Logs, PutRetentionPolicy: any other number is refused at deployment.
-LOG_RETENTION_DAYS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
+# AWS WAF, RateBasedStatement: 10 is its least; 20 million in 5 minutes is more than an API of
+# 10,000 requests per second, the default of an account, lets through.
+WEB_ACL_RATE_MIN = 10
+WEB_ACL_RATE_MAX = 20_000_000
 
 # The metrics travel in the log and count as INFO there: a higher level would throw them away.
 LOG_LEVELS = ("INFO", "DEBUG")
+RECONCILIATIONS = ("repair", "report", "off")
 
 # Context that tools leave behind under names that look like settings.
 FOREIGN_KEYS = frozenset({"acknowledged-issue-numbers", "cdk-migrate"})
@@ -57,15 +54,18 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """One deployment of the stack.
+    """One deployment of the stack. What is empty is not set.
 
     `metering_from` is the hour from which this stack meters, where an older submitter met the hours
     before; `None` means there was none. Logs are kept for 400 days because AWS Marketplace asks
-    sellers for audit logs of a year, and a year is not over on day 365. `function_platform` is for
-    the sandbox, which runs the same sources on the machine at hand.
+    sellers for audit logs of a year, and a year is not over on day 365. `concurrent_agreements` is
+    false for a product listed before June 2026 that has not opted in; nothing AWS Marketplace
+    answers would tell. `function_platform` is for the sandbox, which runs the same sources on the
+    machine at hand.
     """
 
     stack_name: str = "MarketplaceMetering"
+    region: str = "us-east-1"
     metering_region: str = "us-east-1"
     product_code: str = ""
     dimensions: tuple[str, ...] = ()
@@ -73,6 +73,29 @@ class Settings:
     id_memory_hours: int = 26
     settle_minutes: int = 10
     ending_settle_minutes: int = 20
+    concurrent_agreements: bool = True
+    product_ids: tuple[str, ...] = ()
+    contracts: bool = False
+    reconciliation: str = "repair"
+    sns_topics: tuple[str, ...] = ()
+    signup_url: str = ""
+    seller_name: str = ""
+    logo_url: str = ""
+    brand_color: str = ""
+    support_email: str = ""
+    support_url: str = ""
+    sign_in_url: str = ""
+    terms_url: str = ""
+    privacy_url: str = ""
+    next_steps: str = ""
+    sender_email: str = ""
+    domain_name: str = ""
+    certificate_arn: str = ""
+    web_acl: bool = False
+    web_acl_rate: int = 300
+    access_logs: bool = False
+    usage_endpoint: bool = False
+    alarm_email: str = ""
     log_retention_days: int = 400
     log_level: str = "INFO"
     function_platform: str = "arm64"
@@ -95,10 +118,15 @@ class Settings:
             try:
                 values[key] = rule.parse(given)
             except ValueError as error:
-                raise SettingError(
-                    f"Setting {key} = {given!r} {error}. Example: {key}={rule.example}"
-                ) from error
-        return cls(**values)
+                raise _refused(key, given, str(error)) from error
+        settings = cls(**values)
+        _check_addresses(settings)
+        _check_domain(settings)
+        return settings
+
+
+def _refused(key: str, given: object, because: str) -> SettingError:
+    return SettingError(f"Setting {key} = {given!r} {because}. Example: {key}={RULES[key].example}")
 
 
 def _unknown(key: str, given: object) -> str:
@@ -110,93 +138,27 @@ def _unknown(key: str, given: object) -> str:
     )
 
 
-def _text(given: object, pattern: str, must: str) -> str:
-    if not isinstance(given, str) or not re.fullmatch(pattern, given):
-        raise ValueError(f"must be {must}")
-    return given
+def _check_addresses(settings: Settings) -> None:
+    """Refuse plain HTTP: only the sandbox has pages without TLS, on its own machine."""
+    for key in (key for key in RULES if key.endswith("_url")):
+        given = getattr(settings, key)
+        if given.startswith("http:") and settings.function_platform != "local":
+            raise _refused(key, given, "must be an https address")
 
 
-def _matching(pattern: str, must: str) -> Callable[[object], str]:
-    return lambda given: _text(given, pattern, must)
-
-
-def _one_of(allowed: tuple[str, ...]) -> Callable[[object], str]:
-    def parse(given: object) -> str:
-        if given not in allowed:
-            raise ValueError(f"must be one of {', '.join(allowed)}")
-        return str(given)
-
-    return parse
-
-
-def _whole(given: object) -> int | None:
-    if isinstance(given, int) and not isinstance(given, bool):
-        return given
-    if isinstance(given, str) and re.fullmatch("[0-9]{1,9}", given):
-        return int(given)
-    return None
-
-
-def _between(least: int, most: int) -> Callable[[object], int]:
-    def parse(given: object) -> int:
-        number = _whole(given)
-        if number is None or not least <= number <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return number
-
-    return parse
-
-
-def _retention(given: object) -> int:
-    days = _whole(given)
-    if days is None or days not in LOG_RETENTION_DAYS:
-        raise ValueError(f"must be one of {', '.join(map(str, LOG_RETENTION_DAYS))}")
-    return days
-
-
-def _dimensions(given: object) -> tuple[str, ...]:
-    """Read a list, a JSON list as text, or names with commas between them."""
-    if isinstance(given, str):
-        try:
-            given = json.loads(given) if given.lstrip().startswith("[") else given.split(",")
-        except json.JSONDecodeError as error:
-            raise ValueError("starts like a JSON list but is none") from error
-    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-        raise ValueError("must be a list of dimension names")
-    names = [name.strip() for name in given]
-    if not all(1 <= len(name) <= DIMENSION_CHARACTERS_MAX and name.isprintable() for name in names):
-        raise ValueError(
-            f"must name each dimension by 1 to {DIMENSION_CHARACTERS_MAX} printable characters"
+def _check_domain(settings: Settings) -> None:
+    """Refuse a domain without its certificate, or with one that API Gateway could not read."""
+    domain, certificate = settings.domain_name, settings.certificate_arn
+    if domain and not certificate:
+        raise _refused("domain_name", domain, "needs its certificate_arn beside it")
+    if certificate and not domain:
+        raise _refused("certificate_arn", certificate, "needs the domain_name it is for beside it")
+    if certificate and certificate.split(":")[3] != settings.region:
+        raise _refused(
+            "certificate_arn",
+            certificate,
+            f"must be in the stack's region, which is {settings.region}",
         )
-    if len(set(names)) < len(names):
-        raise ValueError("names a dimension twice")
-    if len(names) > DIMENSIONS_MAX:
-        raise ValueError(f"has more than the {DIMENSIONS_MAX} dimensions a product can have")
-    if len(json.dumps(names)) > DIMENSIONS_BYTES_MAX:
-        raise ValueError(
-            f"is longer than the {DIMENSIONS_BYTES_MAX} bytes a function's environment has room for"
-        )
-    return tuple(names)
-
-
-def _hour(given: object) -> datetime:
-    """Read the start of a UTC hour: within one hour two submitters would collide."""
-    try:
-        time = datetime.fromisoformat(given) if isinstance(given, str) else None
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise ValueError("must be an ISO 8601 time with its offset from UTC")
-    time = time.astimezone(UTC)
-    if (time.minute, time.second, time.microsecond) != (0, 0, 0):
-        raise ValueError("must be the start of an hour in UTC, as usage is metered by the hour")
-    return time
-
-
-def _region(given: object) -> str:
-    if given not in METERING_REGIONS:
-        raise ValueError("must be a region where AWS Marketplace takes BatchMeterUsage")
-    return str(given)
 
 
 class _Rule(NamedTuple):
@@ -204,29 +166,79 @@ class _Rule(NamedTuple):
     example: str
 
 
-# The pattern of product codes is that of the API's model; of stack names, CloudFormation's.
+# The pattern of product codes is that of the API's model; of stack names, CloudFormation's, less
+# the characters that the name of the second stack adds.
 RULES: dict[str, _Rule] = {
     "stack_name": _Rule(
-        _matching(
-            "[A-Za-z][A-Za-z0-9-]{0,127}",
-            "1 to 128 letters, digits and hyphens, the first of them a letter",
+        matching(
+            "[A-Za-z][A-Za-z0-9-]{0,120}",
+            "1 to 121 letters, digits and hyphens, the first of them a letter",
         ),
         "MarketplaceMetering",
     ),
-    "metering_region": _Rule(_region, "us-east-1"),
+    "region": _Rule(
+        one_of(STACK_REGIONS, "a region that AWS Marketplace's events can be forwarded to"),
+        "us-east-1",
+    ),
+    "metering_region": _Rule(
+        one_of(METERING_REGIONS, "a region where AWS Marketplace takes BatchMeterUsage"),
+        "us-east-1",
+    ),
     "product_code": _Rule(
-        _matching(
+        matching(
             "[-a-zA-Z0-9/=:_.@]{1,255}",
             "1 to 255 letters, digits and -/=:_.@ (leave the key out if the product has no code)",
         ),
         "aaaabbbbccccddddeeee11112",
     ),
-    "dimensions": _Rule(_dimensions, "api-calls,storage-gb"),
-    "metering_from": _Rule(_hour, "2026-12-01T00:00:00Z"),
-    "id_memory_hours": _Rule(_between(1, ID_MEMORY_HOURS_MAX), "26"),
-    "settle_minutes": _Rule(_between(1, SETTLE_MINUTES_MAX), "10"),
-    "ending_settle_minutes": _Rule(_between(1, ENDING_SETTLE_MINUTES_MAX), "20"),
-    "log_retention_days": _Rule(_retention, "400"),
-    "log_level": _Rule(_one_of(LOG_LEVELS), "INFO"),
-    "function_platform": _Rule(_one_of(PLATFORM_NAMES), "arm64"),
+    "dimensions": _Rule(parsers.dimensions, "api-calls,storage-gb"),
+    "metering_from": _Rule(parsers.hour, "2026-12-01T00:00:00Z"),
+    "id_memory_hours": _Rule(between(1, ID_MEMORY_HOURS_MAX), "26"),
+    "settle_minutes": _Rule(between(1, SETTLE_MINUTES_MAX), "10"),
+    "ending_settle_minutes": _Rule(between(1, ENDING_SETTLE_MINUTES_MAX), "20"),
+    "concurrent_agreements": _Rule(parsers.yes_or_no, "false"),
+    "product_ids": _Rule(parsers.product_ids, "prod-abcdefghijklm"),
+    "contracts": _Rule(parsers.yes_or_no, "true"),
+    "reconciliation": _Rule(one_of(RECONCILIATIONS), "report"),
+    "sns_topics": _Rule(
+        parsers.sns_topics,
+        "arn:aws:sns:us-east-1:123456789012:"
+        "aws-mp-subscription-notification-aaaabbbbccccddddeeee11112",
+    ),
+    "signup_url": _Rule(parsers.url, "https://app.example.com/sign-up"),
+    "seller_name": _Rule(parsers.text(parsers.SELLER_NAME_BYTES_MAX), "Example Corp"),
+    "logo_url": _Rule(parsers.url, "https://example.com/logo.svg"),
+    "brand_color": _Rule(parsers.color, "#0b5cad"),
+    "support_email": _Rule(parsers.email, "support@example.com"),
+    "support_url": _Rule(parsers.url, "https://example.com/support"),
+    "sign_in_url": _Rule(parsers.url, "https://app.example.com/sign-in"),
+    "terms_url": _Rule(parsers.url, "https://example.com/terms"),
+    "privacy_url": _Rule(parsers.url, "https://example.com/privacy"),
+    "next_steps": _Rule(
+        parsers.text(parsers.NEXT_STEPS_BYTES_MAX, lines_max=parsers.NEXT_STEPS_LINES_MAX),
+        "We send you a link to your workspace.",
+    ),
+    "sender_email": _Rule(parsers.email, "welcome@example.com"),
+    "domain_name": _Rule(
+        matching(
+            rf"(?=.{{1,253}}$)({parsers.LABEL}\.)+{parsers.LABEL}",
+            "a host name in lower-case letters",
+        ),
+        "marketplace.example.com",
+    ),
+    "certificate_arn": _Rule(
+        matching(
+            "arn:aws:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]{1,64}",
+            "the ARN of a certificate in AWS Certificate Manager",
+        ),
+        "arn:aws:acm:us-east-1:123456789012:certificate/0b3c9a52-6f1d-4c1e-9a4e-5d2f7a8b9c0d",
+    ),
+    "web_acl": _Rule(parsers.yes_or_no, "true"),
+    "web_acl_rate": _Rule(between(WEB_ACL_RATE_MIN, WEB_ACL_RATE_MAX), "300"),
+    "access_logs": _Rule(parsers.yes_or_no, "true"),
+    "usage_endpoint": _Rule(parsers.yes_or_no, "true"),
+    "alarm_email": _Rule(parsers.email, "on-call@example.com"),
+    "log_retention_days": _Rule(parsers.retention_days, "400"),
+    "log_level": _Rule(one_of(LOG_LEVELS), "INFO"),
+    "function_platform": _Rule(one_of(PLATFORM_NAMES), "arm64"),
 }

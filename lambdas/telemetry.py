@@ -28,6 +28,8 @@ class Metric(StrEnum):
     RECORDS_AT_RISK = "RecordsAtRisk"
     RISK_LEFT = "RecordsAtRiskTimeLeft"
     TICKS = "Ticks"
+    REGISTRATIONS = "Registrations"
+    REGISTRATIONS_FAILED = "RegistrationsFailed"
     EVENTS = "SubscriptionEvents"
     EVENTS_FAILED = "SubscriptionEventsFailed"
     LICENSE_DIFFERENCES = "LicenseDifferences"

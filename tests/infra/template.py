@@ -3,13 +3,42 @@
 from collections.abc import Mapping
 from typing import Any
 
-QUEUE = "AWS::SQS::Queue"
-TABLE = "AWS::DynamoDB::Table"
+ALARM = "AWS::CloudWatch::Alarm"
+API = "AWS::ApiGateway::RestApi"
 FUNCTION = "AWS::Lambda::Function"
+GATEWAY_RESPONSE = "AWS::ApiGateway::GatewayResponse"
+INVOCATION = "AWS::Lambda::EventInvokeConfig"
 LOG = "AWS::Logs::LogGroup"
+MAPPING = "AWS::Lambda::EventSourceMapping"
+METHOD = "AWS::ApiGateway::Method"
 POLICY = "AWS::IAM::Policy"
+QUEUE = "AWS::SQS::Queue"
+QUEUE_POLICY = "AWS::SQS::QueuePolicy"
 ROLE = "AWS::IAM::Role"
+RULE = "AWS::Events::Rule"
 SCHEDULE = "AWS::Scheduler::Schedule"
+STAGE = "AWS::ApiGateway::Stage"
+SUBSCRIPTION = "AWS::SNS::Subscription"
+TABLE = "AWS::DynamoDB::Table"
+TOPIC = "AWS::SNS::Topic"
+WEB_ACL = "AWS::WAFv2::WebACL"
+
+TICK = "MeteringTick"
+ENDPOINT = "RegistrationEndpoint"
+APPLY = "SubscriptionApply"
+SWEEP = "SubscriptionSweep"
+RECONCILE = "SubscriptionReconcile"
+FUNCTIONS = (TICK, ENDPOINT, APPLY, SWEEP, RECONCILE)
+"""How the logical ids of each function's parts begin."""
+
+USAGE_QUEUE = "MeteringUsageQueue"
+EVENTS_QUEUE = "SubscriptionEvents"
+DEAD_LETTERS = "SubscriptionDeadLetters"
+UNDELIVERED = "SubscriptionUndelivered"
+
+LEDGER = "MeteringLedger"
+CUSTOMERS = "CustomersTable"
+REGISTRATIONS = "RegistrationRegistrations"
 
 
 class Resources:
@@ -27,6 +56,10 @@ class Resources:
         )
         return found
 
+    def every(self, kind: str) -> list[dict[str, Any]]:
+        """The properties of all resources of that type."""
+        return [each.get("Properties", {}) for each in self.all.values() if each["Type"] == kind]
+
     def one(self, kind: str, words: str = "") -> dict[str, Any]:
         return self.all[self.logical_id(kind, words)]
 
@@ -39,3 +72,26 @@ class Resources:
 
     def ref(self, kind: str, words: str = "") -> dict[str, Any]:
         return {"Ref": self.logical_id(kind, words)}
+
+    def variables(self, words: str) -> dict[str, Any]:
+        """What the function is told."""
+        found: dict[str, Any] = self.properties(FUNCTION, words)["Environment"]["Variables"]
+        return found
+
+    def allowed(self, words: str) -> list[dict[str, Any]]:
+        """The statements of the one policy that the role of these words has."""
+        policy = self.properties(POLICY, f"{words}Role")
+        found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+        return found
+
+    def queue_policy(self, words: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.properties(QUEUE_POLICY, words)["PolicyDocument"][
+            "Statement"
+        ]
+        return found
+
+
+def allow(actions: str | list[str], resource: object, **conditions: object) -> dict[str, Any]:
+    """A statement as CloudFormation writes it."""
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
+    return statement | {name.capitalize(): value for name, value in conditions.items()}

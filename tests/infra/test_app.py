@@ -12,10 +12,10 @@ import pytest
 from aws_cdk import aws_sqs as sqs
 
 from infra import package
-from tests.infra.conftest import CDK_JSON
+from tests.infra.conftest import CDK_JSON, EVERYTHING
 
 
-def run_app(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def run_app(folder: Path, **settings: object) -> subprocess.CompletedProcess[str]:
     # Without credentials, region or network settings, as on a machine that never saw AWS.
     environment = {name: value for name, value in os.environ.items() if "AWS" not in name}
     return subprocess.run(
@@ -31,6 +31,26 @@ def run_app(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), *folder.glob("*.template.json")],
+        cwd=package.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def regions(folder: Path) -> dict[str, str]:
+    """The region of each stack, as the CLI will deploy it."""
+    artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"]
+    return {
+        name: artifact["environment"].rpartition("/")[2]
+        for name, artifact in artifacts.items()
+        if artifact["type"] == "aws:cloudformation:stack"
+    }
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +69,27 @@ def test_the_asset_is_the_zip(synthesized: Path, arm64_zip: Path) -> None:
 
 
 def test_the_template_passes_cfn_lint(synthesized: Path) -> None:
-    (template,) = synthesized.glob("*.template.json")
-    linted = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), template],
-        cwd=package.ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    linted = lint(synthesized)
 
     assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_in_us_east_1_it_is_one_stack(synthesized: Path) -> None:
+    assert [path.name for path in synthesized.glob("*.template.json")] == [
+        "MarketplaceMetering.template.json"
+    ]
+
+
+def test_all_settings_together_pass_all_checks_and_make_two_stacks_elsewhere(
+    arm64_zip: Path, tmp_path: Path
+) -> None:
+    done = run_app(tmp_path, **EVERYTHING)
+    assert done.returncode == 0, done.stderr
+
+    linted = lint(tmp_path)
+
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    assert regions(tmp_path) == {"Acme": "eu-west-1", "Acme-Events": "us-east-1"}
 
 
 def test_a_wrong_setting_ends_in_one_sentence(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,13 @@ for name in {package.AWS_CLIENTS!r}:
     done = run_inside(local_zip, program)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_the_clients_kept_in_the_zip_are_those_that_the_functions_make() -> None:
+    sources = [path.read_text() for path in package.SOURCES.rglob("*.py")]
+    made = {name for each in sources for name in re.findall(r'boto3\.client\(\s*"([\w-]+)"', each)}
+
+    assert made == set(package.AWS_CLIENTS)
 
 
 def test_clients_nobody_uses_are_cut_from_the_zip(local_zip: Path) -> None:

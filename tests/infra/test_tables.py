@@ -1,9 +1,21 @@
 import pytest
 
-from tests.infra.template import LOG, QUEUE, TABLE, Resources
+from tests.infra.template import (
+    CUSTOMERS,
+    FUNCTIONS,
+    LEDGER,
+    LOG,
+    QUEUE,
+    REGISTRATIONS,
+    TABLE,
+    USAGE_QUEUE,
+    Resources,
+)
+
+TABLES = (LEDGER, CUSTOMERS, REGISTRATIONS)
 
 
-@pytest.mark.parametrize("words", ["MeteringLedger", "CustomersTable"])
+@pytest.mark.parametrize("words", TABLES)
 def test_a_table_outlives_mistakes(resources: Resources, words: str) -> None:
     table = resources.properties(TABLE, words)
 
@@ -13,7 +25,11 @@ def test_a_table_outlives_mistakes(resources: Resources, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [(TABLE, "MeteringLedger"), (TABLE, "CustomersTable"), (QUEUE, ""), (LOG, "")],
+    [
+        *((TABLE, words) for words in TABLES),
+        *((LOG, words) for words in FUNCTIONS),
+        (QUEUE, USAGE_QUEUE),
+    ],
 )
 def test_what_holds_a_sellers_money_or_its_trail_is_never_deleted_with_the_stack(
     resources: Resources, kind: str, words: str
@@ -23,7 +39,7 @@ def test_what_holds_a_sellers_money_or_its_trail_is_never_deleted_with_the_stack
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
-@pytest.mark.parametrize("words", ["MeteringLedger", "CustomersTable"])
+@pytest.mark.parametrize("words", TABLES)
 def test_a_table_is_on_demand_under_pk_and_sk(resources: Resources, words: str) -> None:
     table = resources.properties(TABLE, words)
 
@@ -35,16 +51,25 @@ def test_a_table_is_on_demand_under_pk_and_sk(resources: Resources, words: str) 
     assert {a["AttributeType"] for a in table["AttributeDefinitions"]} == {"S"}
 
 
-def test_ledger_items_expire_by_their_attribute_and_customers_never(resources: Resources) -> None:
-    ledger = resources.properties(TABLE, "MeteringLedger")
-    customers = resources.properties(TABLE, "CustomersTable")
+@pytest.mark.parametrize("words", [LEDGER, REGISTRATIONS])
+def test_items_that_say_when_they_expire_are_deleted(resources: Resources, words: str) -> None:
+    expiry = resources.properties(TABLE, words)["TimeToLiveSpecification"]
 
-    assert ledger["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
-    assert "TimeToLiveSpecification" not in customers
+    assert expiry == {"AttributeName": "expires", "Enabled": True}
+
+
+def test_customers_never_expire(resources: Resources) -> None:
+    assert "TimeToLiveSpecification" not in resources.properties(TABLE, CUSTOMERS)
+
+
+@pytest.mark.parametrize("words", TABLES)
+def test_a_table_is_encrypted_with_dynamodbs_own_key(resources: Resources, words: str) -> None:
+    # DynamoDB encrypts every table; only a key of the seller's, or AWS's in KMS, is declared.
+    assert "SSESpecification" not in resources.properties(TABLE, words)
 
 
 def test_licenses_are_found_by_state(resources: Resources) -> None:
-    (index,) = resources.properties(TABLE, "CustomersTable")["GlobalSecondaryIndexes"]
+    (index,) = resources.properties(TABLE, CUSTOMERS)["GlobalSecondaryIndexes"]
 
     assert index == {
         "IndexName": "by-state",

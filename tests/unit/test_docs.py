@@ -2,16 +2,18 @@
 
 import re
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import pytest
 
 from infra.settings import RULES, Settings
-from lambdas.metering.environment import NAMES
+from lambdas.metering.environment import NAMES as METERING
 from lambdas.metering.records import Status
 from lambdas.metering.redrives import Redrive
 from lambdas.metering.usage import Reason, Rules, Usage, read_message
+from lambdas.registration.environment import NAMES as REGISTRATION
+from lambdas.subscription.environment import NAMES as SUBSCRIPTION
 from lambdas.telemetry import Metric
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +83,9 @@ def test_final_outcomes_are_called_final() -> None:
 
 
 def test_every_metric_is_listed() -> None:
-    assert sorted(codes(DESIGN, "metric")) == sorted(Metric)
+    tables = DESIGN.split("## What a tick tells")[1].split("The other functions add:")
+
+    assert sorted(code for each in tables for code in codes(each, "metric")) == sorted(Metric)
 
 
 def test_every_setting_is_listed() -> None:
@@ -92,14 +96,24 @@ def test_every_setting_is_listed() -> None:
 def test_a_setting_has_the_default_that_is_told(cells: list[str]) -> None:
     default = getattr(Settings(), cells[0].strip("`"))
 
-    assert cells[2].strip("`") == (str(default) if default else "none")
+    told = str(default).lower() if isinstance(default, bool) else str(default or "none")
+
+    assert cells[2].strip("`") == told
 
 
-def test_the_variables_of_the_function_are_those_told() -> None:
+def test_the_variables_of_the_functions_are_those_told() -> None:
     of_settings = {cells[1].strip("`") for cells in rows(DESIGN, "setting") if cells[1]}
-    of_the_stack = {"USAGE_QUEUE_URL", "LEDGER_TABLE", "CUSTOMERS_TABLE"}
+    of_the_stack = {
+        *("USAGE_QUEUE_URL", "LEDGER_TABLE", "CUSTOMERS_TABLE", "REGISTRATIONS_TABLE"),
+        "EVENT_BUS",
+    }
+    of_the_functions = {
+        *METERING,
+        *REGISTRATION,
+        *(name for each in SUBSCRIPTION.values() for name in each),
+    }
 
-    assert of_settings | of_the_stack == set(NAMES)
+    assert of_settings | of_the_stack == of_the_functions
 
 
 @every_page
