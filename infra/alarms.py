@@ -15,9 +15,10 @@ from constructs import Construct
 
 from infra.function import METRICS_NAMESPACE
 
-# Metrics of metering, by their names in lambdas/telemetry.py.
+# Metrics of the functions, by their names in lambdas/telemetry.py.
 RECORDS_EXPIRED = "RecordsExpired"
 RECORDS_PARKED = "RecordsParked"
+REGISTRATIONS_FAILED = "RegistrationsFailed"
 
 # As often as a tick: what happens once is seen in the next period.
 PERIOD_MINUTES = 5
@@ -113,7 +114,7 @@ class Alarms(Construct):
     def _watch_metering(self) -> None:
         self._bell.ring(
             "RecordsExpired",
-            _of_metering(RECORDS_EXPIRED, cdk.Duration.minutes(PERIOD_MINUTES)),
+            _of("metering", RECORDS_EXPIRED, cdk.Duration.minutes(PERIOD_MINUTES)),
             above=0,
             tells="Usage records were not accepted before AWS Marketplace's window closed, and are "
             "not billed. The metering function's log names them with the reason. Once the reason "
@@ -121,7 +122,7 @@ class Alarms(Construct):
         )
         self._bell.ring(
             "RecordsParked",
-            _of_metering(RECORDS_PARKED, cdk.Duration.hours(1)),
+            _of("metering", RECORDS_PARKED, cdk.Duration.hours(1)),
             above=0,
             periods=PARKED_HOURS,
             tells=f"AWS Marketplace has refused usage records for {PARKED_HOURS} hours. They are "
@@ -166,13 +167,21 @@ class Alarms(Construct):
             tells="The registration function failed, and a buyer who has paid saw an error page "
             "instead of the sign-up. The function's log says why.",
         )
+        self._bell.ring(
+            "RegistrationsTurnedAway",
+            _of("registration", REGISTRATIONS_FAILED, cdk.Duration.minutes(PERIOD_MINUTES)),
+            above=0,
+            tells="A buyer who has paid was asked to try again later, since AWS Marketplace or a "
+            "table did not answer. If it lasts, the registration function's log says whether a "
+            "permission, a region or the seller account is wrong.",
+        )
 
 
-def _of_metering(name: str, period: cdk.Duration) -> cloudwatch.Metric:
+def _of(service: str, name: str, period: cdk.Duration) -> cloudwatch.Metric:
     return cloudwatch.Metric(
         namespace=METRICS_NAMESPACE,
         metric_name=name,
-        dimensions_map={"service": "metering"},
+        dimensions_map={"service": service},
         period=period,
         statistic="Sum",
     )

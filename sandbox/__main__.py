@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from sandbox.children import HOST, ChildDiedError, PortInUseError, answers
 from sandbox.deploy import ROOT, DeployError
-from sandbox.sandbox import FolderInUseError, Ports, Sandbox
+from sandbox.folder import FolderInUseError
+from sandbox.sandbox import Ports, Sandbox
 from sandbox.verify import IncompleteError
 
 
@@ -42,12 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             context=dict(options.context),
             clock_start=options.start,
             speed=options.speed,
-            ports=Ports(options.aws_port, options.marketplace_port, options.lambda_port),
+            ports=Ports(
+                aws=options.aws_port,
+                marketplace=options.marketplace_port,
+                functions=options.lambda_port,
+                api=options.api_port,
+            ),
             marketplace_url=_running_marketplace(options.marketplace_port),
         ) as sandbox:
             _introduce(sandbox)
             if options.schedule:
-                sandbox.scheduler.start(lambda line: print(line, flush=True))
+                sandbox.start(lambda line: print(line, flush=True))
             while True:
                 sandbox.check()
                 time.sleep(CHECK_SECONDS)
@@ -75,10 +81,12 @@ def _running_marketplace(own_port: int) -> str | None:
 
 
 def _introduce(sandbox: Sandbox) -> None:
+    registration = "RegistrationUrl" in sandbox.outputs
     print(f"""
 AWS                 {sandbox.endpoints.aws}
-AWS Marketplace     {sandbox.endpoints.marketplace}
+AWS Marketplace     {sandbox.endpoints.marketplace}   open it in a browser to purchase
 Lambda              {sandbox.endpoints.functions}
+registration        {sandbox.url("RegistrationUrl") if registration else "not deployed"}
 time                {sandbox.clock.now():%Y-%m-%d %H:%M:%S} UTC, speed {sandbox.clock.speed:g}
 logs                {_relative(sandbox.folder / "logs")}
 
@@ -93,7 +101,7 @@ def _relative(path: Path) -> str:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    for name, port in (("aws", 4569), ("marketplace", 4570), ("lambda", 4571)):
+    for name, port in (("aws", 4569), ("marketplace", 4570), ("lambda", 4571), ("api", 4572)):
         variable = f"SANDBOX_{name.upper()}_PORT"
         parser.add_argument(
             f"--{name}-port",
@@ -124,7 +132,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--no-schedule",
         dest="schedule",
         action="store_false",
-        help="run functions only when they are invoked",
+        help="run functions only when they are invoked, and deliver no events",
     )
     return parser.parse_args(arguments)
 

@@ -28,6 +28,8 @@ from moto.sqs.models import Message, Queue
 from werkzeug.serving import run_simple
 
 from sandbox import cloudformation as _added_types  # noqa: F401 - moto finds them by itself
+from sandbox.aws_routes import Routes
+from sandbox.patching import replace
 from sandbox.verify import LEFT_OUT
 
 HOST = "127.0.0.1"
@@ -43,7 +45,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
     mend(port)
-    application = DomainDispatcherApplication(create_backend_app)
+    application = Routes(DomainDispatcherApplication(create_backend_app))
     run_simple(HOST, port, application, threaded=True, request_handler=_Handler)
 
 
@@ -63,6 +65,7 @@ def mend(port: int) -> None:
     _count_messages_at_one_time()
     _poll_queues_often()
     _refuse_what_cloudformation_would_skip()
+    _make_again_what_an_earlier_update_removed()
     _forgive_unknown_change_sets()
     _link_code_to_its_bucket(port)
 
@@ -77,14 +80,14 @@ def _serialize_dynamodb() -> None:
         with one_at_a_time:
             return call_action(self)
 
-    _replace(DynamoHandler, "call_action", call_alone)
+    replace(DynamoHandler, "call_action", call_alone)
 
 
 def _switch_off_queue_triggers() -> None:
     # moto would invoke a function for every message sent to its queue: in docker, which is not
     # there, so each attempt fails and counts as a receive.
     nothing = property(lambda _queue: {}, lambda _queue, _given: None)
-    _replace(Queue, "lambda_event_source_mappings", nothing)
+    replace(Queue, "lambda_event_source_mappings", nothing)
 
 
 def _keep_messages_sent_during_a_delete() -> None:
@@ -95,7 +98,7 @@ def _keep_messages_sent_during_a_delete() -> None:
         with self._messages_lock:
             delete_message(self, receipt_handle)
 
-    _replace(Queue, "delete_message", delete_alone)
+    replace(Queue, "delete_message", delete_alone)
 
 
 def _count_messages_at_one_time() -> None:
@@ -113,9 +116,9 @@ def _count_messages_at_one_time() -> None:
         now = unix_time_millis()
         return sum(now <= each.visible_at for each in self._messages)
 
-    _replace(Queue, "messages", property(visible))
-    _replace(Queue, "approximate_number_of_messages_delayed", property(delayed))
-    _replace(Queue, "approximate_number_of_messages_not_visible", property(in_flight))
+    replace(Queue, "messages", property(visible))
+    replace(Queue, "approximate_number_of_messages_delayed", property(delayed))
+    replace(Queue, "approximate_number_of_messages_not_visible", property(in_flight))
 
 
 def _poll_queues_often() -> None:
@@ -124,7 +127,7 @@ def _poll_queues_often() -> None:
     def wait_briefly(self: Queue, timeout: float) -> None:
         wait_for_messages(self, min(timeout, RECEIVE_POLL_REAL_SECONDS))
 
-    _replace(Queue, "wait_for_messages", wait_briefly)
+    replace(Queue, "wait_for_messages", wait_briefly)
 
 
 def _refuse_what_cloudformation_would_skip() -> None:
@@ -142,7 +145,7 @@ def _refuse_what_cloudformation_would_skip() -> None:
         if found is None and resource_type not in LEFT_OUT:
             raise ValidationError(
                 message=f"The sandbox cannot make a {resource_type}; "
-                "sandbox/cloudformation.py is the place to add it."
+                "sandbox/cloudformation/ is the place to add it."
             )
         return found
 
@@ -167,10 +170,27 @@ def _refuse_what_cloudformation_would_skip() -> None:
             self.status = "ROLLBACK_COMPLETE"
             raise
 
-    _replace(parsing, "resource_class_from_type", known_class_of)
-    _replace(parsing, "parse_and_create_resource", or_refuse(create))
-    _replace(parsing, "parse_and_update_resource", or_refuse(update))
-    _replace(Stack, "create_resources", create_resources_or_roll_back)
+    replace(parsing, "resource_class_from_type", known_class_of)
+    replace(parsing, "parse_and_create_resource", or_refuse(create))
+    replace(parsing, "parse_and_update_resource", or_refuse(update))
+    replace(Stack, "create_resources", create_resources_or_roll_back)
+
+
+def _make_again_what_an_earlier_update_removed() -> None:
+    # moto remembers a resource that an update has removed, and takes it for one that is there when
+    # a later template has it again.
+    update = parsing.ResourceMap.update
+
+    def update_afresh(
+        self: parsing.ResourceMap,
+        template: dict[str, Any],
+        parameters: dict[str, Any] | None = None,
+    ) -> None:
+        for name in self.build_resource_diff(template, parameters)["Add"]:
+            self._parsed_resources.pop(name, None)
+        update(self, template, parameters)
+
+    replace(parsing.ResourceMap, "update", update_afresh)
 
 
 def _forgive_unknown_change_sets() -> None:
@@ -180,7 +200,7 @@ def _forgive_unknown_change_sets() -> None:
         with suppress(UnboundLocalError):  # moto's answer to a name it does not know
             delete_change_set(self, change_set_name)
 
-    _replace(CloudFormationBackend, "delete_change_set", delete_if_there)
+    replace(CloudFormationBackend, "delete_change_set", delete_if_there)
 
 
 def _link_code_to_its_bucket(port: int) -> None:
@@ -195,11 +215,7 @@ def _link_code_to_its_bucket(port: int) -> None:
             answer["Code"]["Location"] = f"http://{HOST}:{port}/{place}?Signature=none"
         return answer
 
-    _replace(LambdaFunction, "get_code", get_code_with_link)
-
-
-def _replace(owner: Any, name: str, by: object) -> None:
-    setattr(owner, name, by)
+    replace(LambdaFunction, "get_code", get_code_with_link)
 
 
 if __name__ == "__main__":

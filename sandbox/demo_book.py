@@ -32,14 +32,14 @@ class Book:
         billed: what AWS Marketplace would bill.
         open: counted, and its hour not over or not sent yet.
         parked: refused for now, and tried again.
-        quarantined: not counted, by reason.
+        unbilled: in quarantine, or refused until it was too late, by reason.
     """
 
     sent: Amounts = field(default_factory=amounts)
     billed: Amounts = field(default_factory=amounts)
     open: Amounts = field(default_factory=amounts)
     parked: Amounts = field(default_factory=amounts)
-    quarantined: dict[Line, dict[str, Decimal]] = field(
+    unbilled: dict[Line, dict[str, Decimal]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(Decimal))
     )
 
@@ -50,13 +50,13 @@ class Book:
             self.billed,
             self.open,
             self.parked,
-            self.quarantined,
+            self.unbilled,
         )
         return sorted({line for column in everywhere for line in column})
 
     def difference(self, line: Line) -> Decimal:
         """Return what was sent and is nowhere (or, negative, what is somewhere unsent)."""
-        waiting = sum(self.quarantined.get(line, {}).values(), Decimal(0))
+        waiting = sum(self.unbilled.get(line, {}).values(), Decimal(0))
         found = self.billed[line] + self.open[line] + self.parked[line] + waiting
         return self.sent[line] - found
 

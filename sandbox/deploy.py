@@ -5,19 +5,31 @@ while moto still starts and is bootstrapped; then it is deployed from the finish
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sandbox.children import Child, shell_command
 from sandbox.environment import ACCOUNT, REGION
-from sandbox.verify import Clients
+from sandbox.existence import Client
+from sandbox.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 class DeployError(Exception):
     """A CDK command failed; the message says which and shows its last lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One synthesized stack."""
+
+    name: str
+    region: str
+    template: Mapping[str, Any]
 
 
 class Cdk:
@@ -51,10 +63,11 @@ class Cdk:
         context = [f"--context={key}={value}" for key, value in self._context.items()]
         return self._run("synth", "synth", "--quiet", f"--output={self._assembly}", *context)
 
-    def bootstrap(self) -> Child:
-        """Begin to make the bucket and the roles that every CDK deployment expects."""
+    def bootstrap(self, *regions: str) -> Child:
+        """Begin to make the buckets and the roles that every CDK deployment expects."""
         # Without an app, which would be synthesized once more.
-        return self._run("bootstrap", "bootstrap", "--app=", f"aws://{ACCOUNT}/{REGION}")
+        places = [f"aws://{ACCOUNT}/{region}" for region in regions]
+        return self._run(f"bootstrap-{regions[0]}", "bootstrap", "--app=", *places)
 
     def deploy(self) -> Child:
         """Begin to deploy the synthesized app."""
@@ -64,16 +77,25 @@ class Cdk:
             *("--require-approval=never", "--progress=events"),
         )
 
-    def stacks(self) -> dict[str, dict[str, Any]]:
-        """The templates that were synthesized, by the name of their stack."""
+    def stacks(self) -> list[Stack]:
+        """What was synthesized."""
         manifest = json.loads((self._assembly / "manifest.json").read_text(encoding="utf-8"))
-        return {
-            artifact["properties"].get("stackName", name): json.loads(
-                (self._assembly / artifact["properties"]["templateFile"]).read_text("utf-8")
+        return [
+            Stack(
+                name=artifact["properties"].get("stackName", name),
+                region=self._region(artifact["environment"]),
+                template=json.loads(
+                    (self._assembly / artifact["properties"]["templateFile"]).read_text("utf-8")
+                ),
             )
             for name, artifact in manifest["artifacts"].items()
             if artifact["type"] == "aws:cloudformation:stack"
-        }
+        ]
+
+    def _region(self, place: str) -> str:
+        """The region in `aws://123456789012/eu-west-1`; the shell's where the app names none."""
+        region = place.rsplit("/", 1)[-1]
+        return self._environment["AWS_REGION"] if region == "unknown-region" else region
 
     def _run(self, name: str, *arguments: str) -> Child:
         cli = ROOT / "node_modules" / ".bin" / "cdk"
@@ -88,6 +110,12 @@ class Cdk:
         )
 
 
+def region_of(app: Path, context: Mapping[str, str]) -> str:
+    """The region of an app's main stack, by its settings."""
+    settings = json.loads((app / "cdk.json").read_text(encoding="utf-8")).get("context", {})
+    return str({"region": REGION, **settings, **context}["region"])
+
+
 def finish(command: Child) -> None:
     """Wait for a CDK command.
 
@@ -98,10 +126,28 @@ def finish(command: Child) -> None:
         raise DeployError(command.obituary())
 
 
-def outputs(cdk: Cdk, client: Clients) -> dict[str, str]:
+def outputs(stacks: Iterable[Stack], client: Client) -> dict[str, str]:
     """The outputs of all stacks of the app."""
     found = {}
-    for name in cdk.stacks():
-        described = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-        found.update({each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]})
+    for stack in stacks:
+        cloudformation = client("cloudformation", stack.region)
+        described = cloudformation.describe_stacks(StackName=stack.name)["Stacks"][0]
+        found.update(
+            {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+        )
     return found
+
+
+def verify_all(stacks: Iterable[Stack], client: Client) -> None:
+    """Check that every resource of every stack is there.
+
+    Raises:
+        IncompleteError: Some are not.
+    """
+    for stack in stacks:
+        regional = partial(_in_region, client, stack.region)
+        verify(stack.template, stack.name, regional)
+
+
+def _in_region(client: Client, usual: str, service: str, region: str | None = None) -> Any:
+    return client(service, region or usual)

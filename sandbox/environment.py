@@ -1,20 +1,22 @@
 """The environment variables through which programs reach a sandbox instead of AWS."""
 
+import json
 import os
 import shlex
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.error import HTTPError
 
 import boto3
 import botocore.session
 
 ACCOUNT = "123456789012"  # moto's
-REGION = "us-east-1"
+REGION = "us-east-1"  # of the main stack, unless its settings say another one
 # Opens URLs of this machine; a proxy that the shell uses has no way to them.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-# Both parts of the credentials; nobody here checks them.
+# Both parts of the credentials. Only the API checks them, where a method is IAM-authorised.
 KEY = "sandbox"
 
 # What a shell may have set for the real AWS, and what would win over, or disturb, ours.
@@ -38,6 +40,12 @@ OUTPUTS = {
     "CUSTOMERS_TABLE": "CustomersTableName",
     "METERING_FUNCTION": "MeteringFunctionName",
 }
+# Outputs that are URLs of the API, by the variable that holds where the sandbox answers them.
+URLS = {
+    "REGISTRATION_URL": "RegistrationUrl",
+    "CLAIM_URL": "ClaimUrl",
+    "USAGE_URL": "UsageUrl",
+}
 
 
 # Version 1 of the AWS CLI sends SQS commands to AWS itself, whatever AWS_ENDPOINT_URL says, unless
@@ -59,6 +67,7 @@ class Endpoints:
     aws: str
     marketplace: str
     functions: str
+    api: str
 
     def of(self, service: str) -> str:
         """The endpoint of a service, by its boto3 name."""
@@ -68,7 +77,15 @@ class Endpoints:
             return self.marketplace
         return self.aws
 
-    def variables(self) -> dict[str, str]:
+    def url(self, real: str) -> str:
+        """Where the sandbox answers what has this URL at API Gateway (see `sandbox.gateway`).
+
+        >>> Endpoints("", "", "", "http://localhost:4572").url("https://example.com/register")
+        'http://localhost:4572/example.com/register'
+        """
+        return f"{self.api}/{real.removeprefix('https://')}"
+
+    def variables(self, region: str) -> dict[str, str]:
         """What sends an AWS SDK, the AWS CLI and a function here.
 
         A variable of one service wins over AWS_ENDPOINT_URL (botocore's rule).
@@ -81,8 +98,8 @@ class Endpoints:
             "AWS_ENDPOINT_URL_MARKETPLACE_AGREEMENT": self.marketplace,
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": KEY,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_REGION": region,
             # Nobody here is an EC2 instance; asking costs seconds.
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1,localhost",
@@ -101,20 +118,34 @@ def for_children(**added: str) -> dict[str, str]:
 
 
 def for_functions(endpoints: Endpoints) -> dict[str, str]:
-    """What every function gets beside its own variables, as Lambda's role and region would be."""
+    """What every function gets beside its own variables and Lambda's, such as its region."""
     return {
         **{key: os.environ[key] for key in ("PATH", "TMPDIR") if key in os.environ},
         **NO_PROFILES,
-        **endpoints.variables(),
+        **endpoints.variables(REGION),
         # The tracer of Powertools would look for the daemon of X-Ray.
         "POWERTOOLS_TRACE_DISABLED": "1",
     }
 
 
-def for_shells(endpoints: Endpoints, outputs: Mapping[str, str]) -> dict[str, str]:
+def for_shells(endpoints: Endpoints, region: str, outputs: Mapping[str, str]) -> dict[str, str]:
     """What the README's commands use."""
     found = {name: outputs[output] for name, output in OUTPUTS.items() if output in outputs}
-    return {**endpoints.variables(), **found, "MARKETPLACE_URL": endpoints.marketplace}
+    urls = {
+        name: endpoints.url(outputs[output]) for name, output in URLS.items() if output in outputs
+    }
+    marketplace = {"MARKETPLACE_URL": endpoints.marketplace}
+    return {**endpoints.variables(region), **found, **urls, **marketplace}
+
+
+def ask(url: str, body: Mapping[str, object] | None = None) -> Any:
+    """Ask a server of this machine (GET), or tell it something (POST), and return its answer."""
+    try:
+        with DIRECT.open(url, None if body is None else json.dumps(body).encode()) as answer:
+            return json.load(answer)
+    except HTTPError as error:
+        error.add_note(error.read().decode(errors="replace"))
+        raise
 
 
 def own_session() -> boto3.session.Session:

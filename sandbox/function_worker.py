@@ -230,8 +230,10 @@ def _lambda_variables(function: Deployed, runtime_api: str, stream: str) -> dict
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
+    region = function.arn.split(":")[3]
     return {
         "_HANDLER": function.handler,
+        "AWS_DEFAULT_REGION": region,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -240,6 +242,7 @@ def _lambda_variables(function: Deployed, runtime_api: str, stream: str) -> dict
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": stream,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_REGION": region,
         "LAMBDA_TASK_ROOT": str(function.code),
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",

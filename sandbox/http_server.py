@@ -6,7 +6,7 @@ for an acknowledgement) and cannot read a chunked body; the Lambda runtime clien
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
     def _dispatch(self) -> None:
         self.respond()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _dispatch  # noqa: N815 - its names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _dispatch  # noqa: N815 - its names
 
     def handle_expect_100(self) -> bool:
         """Let the client send its body now; it would wait a second for a buffered answer."""
@@ -51,16 +51,20 @@ class Handler(BaseHTTPRequestHandler):
         return b"".join(chunks)
 
     def answer(
-        self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        body: bytes = b"",
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Send one whole answer."""
+        """Send one whole answer; a header that comes several times is given as pairs."""
         self.send_response_only(status)
-        for name, value in (headers or {}).items():
+        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
             self.send_header(name, value)
         if status not in {204, 304}:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Keep quiet; who wants to know looks at the logs of the processes."""

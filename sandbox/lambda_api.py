@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
+from sandbox.environment import ACCOUNT
 from sandbox.function_worker import VERSION
 from sandbox.http_server import Handler, Server
 from sandbox.runtime import Runtime, TooManyRequestsError
@@ -29,6 +30,9 @@ INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
 KILL = re.compile(r"/sandbox/functions/([^/]+)/kill")
 # The last name in `NAME`, `NAME:QUALIFIER`, `ACCOUNT:function:NAME` or a whole ARN.
 FUNCTION = re.compile(r"(?:.*function:)?([\w-]+)(?::[\w$-]+)?")
+ARN = re.compile(r"arn:aws:lambda:[\w-]+:\d+:function:[\w-]+")
+# The region in `Credential=KEY/DATE/REGION/SERVICE/aws4_request` of a signed request.
+SIGNED_FOR = re.compile(r"Credential=[^/]+/\d+/([\w-]+)/")
 
 
 class _RefusedError(Exception):
@@ -51,9 +55,10 @@ def serve(runtime: Runtime, *, port: int, aws: str) -> Server:
             path = unquote(urlsplit(self.path).path)
             try:
                 if self.command == "POST" and (match := INVOKE.fullmatch(path)):
-                    self.answer(*_invoke(runtime, _name(match[1]), body, self.headers))
+                    function = _function(match[1], self.headers)
+                    self.answer(*_invoke(runtime, function, body, self.headers))
                 elif self.command == "POST" and (match := KILL.fullmatch(path)):
-                    killed = {"killed": runtime.kill(_name(match[1]))}
+                    killed = {"killed": runtime.kill(_function(match[1], self.headers))}
                     self.answer(200, json.dumps(killed).encode(), {"Content-Type": JSON})
                 else:
                     self.answer(*_pass_on(upstream, self, body))
@@ -66,7 +71,7 @@ def serve(runtime: Runtime, *, port: int, aws: str) -> Server:
 
 
 def _invoke(
-    runtime: Runtime, name: str, event: bytes, headers: Any
+    runtime: Runtime, function: str, event: bytes, headers: Any
 ) -> tuple[int, bytes, dict[str, str]]:
     if len(event) > EVENT_BYTES_MAX:
         message = f"Request must be smaller than {EVENT_BYTES_MAX} bytes for the InvokeFunction"
@@ -80,12 +85,12 @@ def _invoke(
     try:
         kind = headers.get("X-Amz-Invocation-Type", "RequestResponse")
         if kind != "RequestResponse":
-            runtime.describe(name)  # which says so if there is no such function
+            runtime.describe(function)  # which says so if there is no such function
             if kind == "DryRun":
                 return 204, b"", {"X-Amz-Executed-Version": VERSION}
-            runtime.invoke_later(name, event)
+            runtime.invoke_later(function, event)
             return 202, b"", {"x-amzn-RequestId": str(uuid.uuid4())}
-        invoked = runtime.invoke(name, event)
+        invoked = runtime.invoke(function, event)
     except TooManyRequestsError as error:
         raise _RefusedError(429, "TooManyRequestsException", str(error)) from error
     except ClientError as error:
@@ -104,11 +109,15 @@ def _invoke(
     return 200, invoked.answer.payload, answered
 
 
-def _name(given: str) -> str:
+def _function(given: str, headers: Any) -> str:
+    """The ARN of what is named, in the region that the request is signed for; or its name."""
     match = FUNCTION.fullmatch(given)
     if match is None:
         raise _RefusedError(400, "ValidationException", f"{given!r} does not name a function")
-    return match[1]
+    if arn := ARN.match(given):
+        return arn[0]
+    signed = SIGNED_FOR.search(headers.get("Authorization", ""))
+    return f"arn:aws:lambda:{signed[1]}:{ACCOUNT}:function:{match[1]}" if signed else match[1]
 
 
 def _pass_on(upstream: str, request: Handler, body: bytes) -> tuple[int, bytes, dict[str, str]]:

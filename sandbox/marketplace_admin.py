@@ -1,8 +1,22 @@
 """Sets the emulator's stage over HTTP: JSON in, JSON out, one function for each route.
 
+POST   /emulator/listing    {"product_code"?, "product_id"?, "title"?, "seller"?, "seller_account"?,
+                             "fulfillment_url"?, "dimensions"?, "legacy"?, "free_trial_days"?,
+                             "contract_months"?}
+GET    /emulator/listing    the product page
 POST   /emulator/purchases  {"product_code", "account", "dimensions", "legacy"?, "state"?,
-                             "starts_at"?, "license_arn"?, "customer_identifier"?}
+                             "starts_at"?, "license_arn"?, "customer_identifier"?,
+                             "entitlements"?, "ends_at"?, "auto_renew"?, "free_trial_days"?}
+POST   /emulator/tokens     {"license_arn"}, for *Set up your account*
 POST   /emulator/licenses   {"license_arn", "change", "at"?}
+POST   /emulator/agreements {"license_arn", "change", "entitlements"?, "ends_at"?, "auto_renew"?,
+                             "new_license"?}
+GET    /emulator/events     what the seller was told, ?after= a cursor
+POST   /emulator/delivery   {"kind", "event"?, "times"?, "probability"?, "seconds"?}
+GET    /emulator/delivery   the detours that events still take
+DELETE /emulator/delivery   forget them
+POST   /emulator/timing     the pauses before events, any of them
+GET    /emulator/timing     all of them
 POST   /emulator/faults     {"fault", "operation"?, "times"?, "probability"?, "records"?,
                              "status"?, "message"?, "hang_seconds"?}
 GET    /emulator/faults     the faults still to strike
@@ -22,7 +36,9 @@ from typing import Any
 from sandbox.clock import SPEED_MAX, Clock
 from sandbox.marketplace import Marketplace
 from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_faults import Fault
+from sandbox.marketplace_events import Timing
+from sandbox.marketplace_faults import Detour, Fault
+from sandbox.marketplace_fields import Fields
 
 CLOCK_TAKES = {
     "now": "a time from 1970 to 2199",
@@ -39,6 +55,32 @@ class Stage:
     clock: Clock
 
 
+def list_product(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Change the product page; members that are left out stay."""
+    fields = Fields(body)
+    changes = {
+        "product_code": fields.text("product_code", None),
+        "product_id": fields.text("product_id", None),
+        "title": fields.text("title", None),
+        "seller": fields.text("seller", None),
+        "seller_account": fields.text("seller_account", None),
+        "fulfillment_url": fields.text("fulfillment_url", None),
+        "dimensions": fields.texts("dimensions", None),
+        "legacy": fields.flag("legacy", default=None),
+        "free_trial_days": fields.whole("free_trial_days", None),
+        "contract_months": fields.whole("contract_months", None),
+    }
+    fields.refuse_others()
+    given = {name: value for name, value in changes.items() if value is not None}
+    stage.marketplace.list_product(**given)
+    return listing(stage, {})
+
+
+def listing(stage: Stage, _: Mapping[str, Any]) -> dict[str, Any]:
+    """The product page."""
+    return asdict(stage.marketplace.listing)
+
+
 def buy(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
     """Let an account buy a product."""
     fields = Fields(body)
@@ -51,9 +93,94 @@ def buy(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
         "starts_at": fields.time("starts_at"),
         "license_arn": fields.text("license_arn", None),
         "customer_identifier": fields.text("customer_identifier", None),
+        "entitlements": fields.amounts("entitlements"),
+        "ends_at": fields.time("ends_at"),
+        "auto_renew": fields.flag("auto_renew", default=False),
+        "free_trial_days": fields.whole("free_trial_days", None),
     }
     fields.refuse_others()
     return asdict(stage.marketplace.purchase(**arguments))
+
+
+def new_token(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A registration token, as a buyer has it who comes back."""
+    fields = Fields(body)
+    arn = fields.text("license_arn")
+    fields.refuse_others()
+    return {"registration_token": stage.marketplace.registration_token(arn)}
+
+
+def change_agreement(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Amend an agreement, renew it, or replace it."""
+    fields = Fields(body)
+    arn, change = fields.text("license_arn"), fields.text("change")
+    terms = {"entitlements": fields.amounts("entitlements"), "ends_at": fields.time("ends_at")}
+    auto_renew = fields.flag("auto_renew", default=None)
+    new_license = fields.flag("new_license", default=None)
+    fields.refuse_others()
+    if change == "amend" and new_license is None:
+        agreement = stage.marketplace.amend(arn, **terms, auto_renew=auto_renew)
+        return {"license_arn": arn, "agreement_id": agreement.id, "offer_id": agreement.offer_id}
+    if change in ("renew", "replace") and auto_renew is None:
+        intent = change.upper()
+        new = new_license or False
+        return asdict(stage.marketplace.succeed(arn, intent, **terms, new_license=new))
+    expected = "amend, renew or replace (auto_renew is for amend, new_license for the others)"
+    raise Unacceptable("change", change, expected)
+
+
+def events(stage: Stage, query: Mapping[str, Any]) -> dict[str, Any]:
+    """What the seller was told after a cursor, and the cursor to ask with next."""
+    fields = Fields(query)
+    after = fields.cursor("after")
+    fields.refuse_others()
+    found = stage.marketplace.events_since(after)
+    return {
+        "events": [asdict(event) | {"at": iso(event.at)} for event in found],
+        "cursor": found[-1].cursor if found else after,
+    }
+
+
+def divert(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Let events stray; `times` may be null, which means always."""
+    fields = Fields(body)
+    arguments = {
+        "kind": fields.text("kind"),
+        "event": fields.text("event", "*"),
+        "times": fields.whole("times", 1),
+        "probability": fields.number("probability", 1.0),
+        "seconds": fields.number("seconds", 0.0),
+    }
+    fields.refuse_others()
+    stage.marketplace.divert(Detour(**arguments))
+    return pending_detours(stage, {})
+
+
+def clear_detours(stage: Stage, _: Mapping[str, Any]) -> dict[str, Any]:
+    """Let every event take the straight way."""
+    stage.marketplace.clear_detours()
+    return pending_detours(stage, {})
+
+
+def pending_detours(stage: Stage, _: Mapping[str, Any]) -> dict[str, Any]:
+    """The detours still to be taken, first in line first."""
+    pending = stage.marketplace.pending_detours()
+    return {"detours": [asdict(detour) | {"times": left} for detour, left in pending]}
+
+
+def set_timing(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Change pauses; those that are left out stay."""
+    fields = Fields(body)
+    pauses = asdict(stage.marketplace.timing)
+    pauses |= {name: fields.number(name, seconds) for name, seconds in pauses.items()}
+    fields.refuse_others()
+    stage.marketplace.set_timing(Timing(**pauses))
+    return timing(stage, {})
+
+
+def timing(stage: Stage, _: Mapping[str, Any]) -> dict[str, Any]:
+    """The pauses before events."""
+    return asdict(stage.marketplace.timing)
 
 
 def change_license(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,9 +195,9 @@ def change_license(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
         "product_code": held.product_code,
         "account": held.account,
         "state": held.state(stage.marketplace.now()),
-        "starts_at": _iso(held.starts_at),
-        "ends_at": _iso(held.ends_at),
-        "report_until": _iso(held.report_until),
+        "starts_at": iso(held.starts_at),
+        "ends_at": iso(held.ends_at),
+        "report_until": iso(held.report_until),
     }
 
 
@@ -128,7 +255,7 @@ def move_clock(stage: Stage, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def tell_time(stage: Stage, _: Mapping[str, Any]) -> dict[str, Any]:
     """The emulated time."""
-    return {"now": _iso(stage.clock.now()), "speed": stage.clock.speed}
+    return {"now": iso(stage.clock.now()), "speed": stage.clock.speed}
 
 
 def usage(stage: Stage, _: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +263,7 @@ def usage(stage: Stage, _: Mapping[str, Any]) -> dict[str, Any]:
     lines = stage.marketplace.usage()
     return {
         "usage": [
-            asdict(line) | {"hour": _iso(line.hour), "quantity": _plain(line.quantity)}
+            asdict(line) | {"hour": iso(line.hour), "quantity": plain(line.quantity)}
             for line in lines
         ]
     }
@@ -144,12 +271,18 @@ def usage(stage: Stage, _: Mapping[str, Any]) -> dict[str, Any]:
 
 def calls(stage: Stage, _: Mapping[str, Any]) -> dict[str, Any]:
     """Every API call so far, oldest first."""
-    return {"calls": [asdict(call) | {"at": _iso(call.at)} for call in stage.marketplace.calls()]}
+    return {"calls": [asdict(call) | {"at": iso(call.at)} for call in stage.marketplace.calls()]}
 
 
 ROUTES: dict[str, dict[str, Callable[[Stage, Mapping[str, Any]], dict[str, Any]]]] = {
+    "/emulator/listing": {"POST": list_product, "GET": listing},
     "/emulator/purchases": {"POST": buy},
+    "/emulator/tokens": {"POST": new_token},
     "/emulator/licenses": {"POST": change_license},
+    "/emulator/agreements": {"POST": change_agreement},
+    "/emulator/events": {"GET": events},
+    "/emulator/delivery": {"POST": divert, "GET": pending_detours, "DELETE": clear_detours},
+    "/emulator/timing": {"POST": set_timing, "GET": timing},
     "/emulator/faults": {"POST": inject, "GET": pending_faults, "DELETE": clear_faults},
     "/emulator/clock": {"POST": move_clock, "GET": tell_time},
     "/emulator/usage": {"GET": usage},
@@ -157,84 +290,15 @@ ROUTES: dict[str, dict[str, Callable[[Stage, Mapping[str, Any]], dict[str, Any]]
 }
 
 
-class Fields:
-    """Reads the members of a request one by one, and says what is wrong with one.
-
-    A member that is absent has its default; without one it is required.
-    """
-
-    _REQUIRED: Any = object()
-
-    def __init__(self, body: Mapping[str, Any]) -> None:
-        self._body = body
-        self._known: list[str] = []
-
-    def text(self, name: str, default: Any = _REQUIRED) -> Any:
-        """A text that is not empty."""
-        return self._take(name, default, lambda value: type(value) is str and value, "a text")
-
-    def texts(self, name: str) -> Any:
-        """A list of texts."""
-        return self._take(
-            name,
-            self._REQUIRED,
-            lambda value: type(value) is list and all(type(item) is str for item in value),
-            "a list of texts",
-        )
-
-    def flag(self, name: str, *, default: bool) -> Any:
-        """True or false."""
-        return self._take(name, default, lambda value: type(value) is bool, "true or false")
-
-    def whole(self, name: str, default: int | None) -> Any:
-        """A whole number, or null."""
-        fits = lambda value: value is None or type(value) is int  # noqa: E731
-        return self._take(name, default, fits, "a whole number or null")
-
-    def number(self, name: str, default: float | None) -> Any:
-        """A number."""
-        return self._take(name, default, lambda value: type(value) in (int, float), "a number")
-
-    def time(self, name: str) -> datetime | None:
-        """A time with an offset."""
-        expected = "an ISO 8601 time with an offset, such as 2026-11-23T09:00:00Z"
-        text = self._take(name, None, lambda value: type(value) is str, expected)
-        if text is None:
-            return None
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise Unacceptable(name, text, expected) from None
-        if moment.tzinfo is None:
-            raise Unacceptable(name, text, expected)
-        return moment
-
-    def refuse_others(self) -> None:
-        """Refuse members nobody has asked for: most are misspelled."""
-        for name in self._body.keys() - self._known:
-            raise Unacceptable(
-                name, self._body[name], f"left out ({', '.join(self._known)} are known)"
-            )
-
-    def _take(self, name: str, default: Any, fits: Callable[[Any], Any], expected: str) -> Any:
-        self._known.append(name)
-        absent = self._body.get(name) is None if default is None else name not in self._body
-        if absent and default is not self._REQUIRED:
-            return default
-        value = self._body.get(name)
-        if not fits(value):
-            raise Unacceptable(name, value, expected)
-        return value
-
-
-def _iso(moment: datetime | None) -> str | None:
+def iso(moment: datetime | None) -> str | None:
+    """The time as AWS writes it."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
 
 
-def _plain(quantity: Decimal) -> str:
+def plain(quantity: Decimal) -> str:
     """The shortest exact text, without an exponent.
 
-    >>> _plain(Decimal("17.00")), _plain(Decimal("100")), _plain(Decimal("0.000001"))
+    >>> plain(Decimal("17.00")), plain(Decimal("100")), plain(Decimal("0.000001"))
     ('17', '100', '0.000001')
     """
     text = f"{quantity:f}"

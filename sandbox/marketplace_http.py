@@ -1,10 +1,12 @@
 """The doors of the Marketplace emulator: HTTP for any SDK or the AWS CLI, and in process.
 
-Over HTTP, one port serves AWS's API (JSON 1.1, told apart by X-Amz-Target) and the routes that set
-the stage (`marketplace_admin.py`):
+Over HTTP, one port serves AWS's APIs (JSON, told apart by X-Amz-Target), the routes that set the
+stage (`marketplace_admin.py`), and at `/` a page for a person:
 
     python -m sandbox.marketplace_http --port 4570
     export AWS_ENDPOINT_URL_MARKETPLACE_METERING=http://127.0.0.1:4570
+    export AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE=http://127.0.0.1:4570
+    export AWS_ENDPOINT_URL_MARKETPLACE_AGREEMENT=http://127.0.0.1:4570
 
 In process, a real boto3 client is answered through botocore's `before-send` event: parameters are
 validated, requests serialised and signed, answers parsed and errors raised by botocore itself, and
@@ -23,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.client import BaseClient
@@ -31,9 +33,12 @@ from botocore.exceptions import ReadTimeoutError
 
 from sandbox.clock import Clock
 from sandbox.http_server import Handler, Server
-from sandbox.marketplace import Answer, Caller, Marketplace
+from sandbox.marketplace import Marketplace
 from sandbox.marketplace_admin import ROUTES, Stage
+from sandbox.marketplace_buttons import BUTTONS
+from sandbox.marketplace_calls import Answer, Caller
 from sandbox.marketplace_errors import Refused, Unacceptable
+from sandbox.marketplace_page import HEADERS, View, buyer_of, render
 from sandbox.marketplace_shapes import parse
 
 # Several times AWS's own limit of 1 MB, so that the refusal of a request that is too large comes
@@ -68,7 +73,8 @@ def attach(
         if answer.lost:
             raise ReadTimeoutError(endpoint_url=request.url)
         body = _Body(json.dumps(answer.body).encode())
-        return AWSResponse(request.url, answer.status, _headers(answer, CONTENT_TYPE), body)
+        kind = _text(request.headers.get("Content-Type", CONTENT_TYPE))
+        return AWSResponse(request.url, answer.status, _headers(answer, kind), body)
 
     event = f"before-send.{client.meta.service_model.service_id.hyphenize()}"
     client.meta.events.register(event, send)
@@ -100,18 +106,37 @@ class _Door(Handler):
             return
         body = self.body()
         target = self.headers.get("X-Amz-Target")
-        if target is None and self.path.startswith("/emulator/"):
-            self._route(body)
+        path = urlsplit(self.path).path
+        if target is None and path in BUTTONS:
+            self._press(BUTTONS[path], body)
+        elif target is None and path.startswith("/emulator/"):
+            self._route(lambda: _object(body))
         else:
             self._call(target or "", body)
 
     def do_GET(self) -> None:  # noqa: N802 (http.server's name)
-        """A route."""
-        self._route(b"")
+        """The page, or a route."""
+        query = dict(parse_qsl(urlsplit(self.path).query))
+        if urlsplit(self.path).path == "/":
+            self._page(200, buyer_of(query), said=query.get("said", ""))
+        else:
+            self._route(lambda: query)
 
     def do_DELETE(self) -> None:  # noqa: N802 (http.server's name)
         """A route."""
-        self._route(b"")
+        self._route(dict)
+
+    def _press(self, press: Callable[[Stage, Mapping[str, str]], str], body: bytes) -> None:
+        form = dict(parse_qsl(body.decode(errors="replace")))
+        try:
+            self.answer(303, b"", {"Location": press(self.stage, form)})
+        except Unacceptable as error:
+            self._page(400, buyer_of(form), problem=str(error))
+
+    def _page(self, status: int, buyer: str, *, said: str = "", problem: str = "") -> None:
+        url = f"http://{self.headers.get('Host', '')}"
+        view = View(buyer, url, said, problem)
+        self.answer(status, render(self.stage, view), HEADERS)
 
     def _call(self, target: str, body: bytes) -> None:
         caller = _caller(self.headers.get("Authorization", ""))
@@ -123,7 +148,7 @@ class _Door(Handler):
         kind = self.headers.get("Content-Type", CONTENT_TYPE)
         self.answer(answer.status, json.dumps(answer.body).encode(), _headers(answer, kind))
 
-    def _route(self, body: bytes) -> None:
+    def _route(self, read: Callable[[], Mapping[str, Any]]) -> None:
         path = urlsplit(self.path).path
         methods = ROUTES.get(path)
         if methods is None:
@@ -135,7 +160,7 @@ class _Door(Handler):
             self._json(405, {"message": f"{path} takes {', '.join(methods)}"})
             return
         try:
-            self._json(200, action(self.stage, _object(body)))
+            self._json(200, action(self.stage, read()))
         except Unacceptable as error:
             problem = {"field": error.field, "was": error.was, "expected": error.expected}
             self._json(400, {"message": str(error), **problem})

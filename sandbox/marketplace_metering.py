@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,9 @@ from sandbox.marketplace_rules import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sandbox.marketplace import Caller, Marketplace, Product, Request
+    from sandbox.marketplace import Marketplace
+    from sandbox.marketplace_agreements import Product
+    from sandbox.marketplace_calls import Caller, Request
     from sandbox.marketplace_rules import License, UsageRecord
 
 # Not in the service model's enum: what a client must survive when AWS adds a status.
@@ -212,7 +213,8 @@ def resolve_customer(marketplace: Marketplace, request: Request) -> dict[str, An
     if token is None:
         raise Refused("InvalidTokenException", "Registration token is invalid")
     readings = marketplace.readings
-    too_old = request.at - token.issued_at >= timedelta(minutes=readings.token_minutes)
+    minutes = token.minutes or readings.token_minutes
+    too_old = request.at - token.issued_at >= timedelta(minutes=minutes)
     if too_old or (token.used and readings.resubmission == "expired"):
         raise Refused("ExpiredTokenException", "The submitted registration token has expired")
     marketplace.tokens[text] = replace(token, used=True)
@@ -256,7 +258,8 @@ def meter_usage(marketplace: Marketplace, request: Request) -> dict[str, Any]:
         raise out_of_bounds(f"the customer was not subscribed at {moment:%FT%TZ}")
     quantity = quantity_of(fields, "UsageQuantity", "UsageQuantityAsDecimal", marketplace.readings)
     token = fields.get("ClientToken")
-    asked = (product.code, moment, fields["UsageDimension"], quantity)
+    allocations = json.dumps(fields.get("UsageAllocations"), sort_keys=True)
+    asked = (product.code, moment, fields["UsageDimension"], quantity, allocations)
     before = marketplace.client_tokens.get((caller.access_key_id, token)) if token else None
     if before is not None:
         if before[0] != asked:
@@ -337,9 +340,8 @@ def _product(marketplace: Marketplace, code: str) -> Product:
 
 
 def _entitled(marketplace: Marketplace, product: Product, caller: Caller, now: datetime) -> License:
-    account = caller.access_key_id if re.fullmatch("[0-9]{12}", caller.access_key_id) else None
     for holder in marketplace.licenses.values():
-        theirs = holder.product_code == product.code and account in (None, holder.account)
+        theirs = holder.product_code == product.code and caller.account in (None, holder.account)
         if theirs and holder.takes_reports(now):
             return holder
     text = f"The customer has no valid subscription for {product.code}"

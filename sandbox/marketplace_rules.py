@@ -75,6 +75,12 @@ class Readings:
         license_in_first_answer: Whether the first ResolveCustomer after a purchase has the
             `LicenseArn` already; it was seen to come only with the second
             (https://github.com/MoltyCel/moltrust-api).
+        activation_period: Usage may be of any time since the `agreement` started, or only since
+            `license-updated`; neither is said.
+        first_entitlements: The first page of GetEntitlements is `empty` but has a NextToken, which
+            the service model allows, or `filled`.
+        legacy_channels: Sellers of older products hear by `sns`, or by `both` SNS and EventBridge;
+            the pages do not say that one excludes the other.
     """
 
     window_hours: Literal[24, 6] = 24
@@ -88,14 +94,18 @@ class Readings:
     token_minutes: Literal[240, 60, 30] = 240
     resubmission: Literal["allowed", "expired"] = "allowed"
     license_in_first_answer: bool = True
+    activation_period: Literal["agreement", "license-updated"] = "agreement"
+    first_entitlements: Literal["empty", "filled"] = "empty"
+    legacy_channels: Literal["sns", "both"] = "sns"
 
 
 @dataclass(frozen=True, slots=True)
 class License:
     """One purchase of one product; what may be metered for it, and when.
 
-    Pending until `starts_at`; active until `ends_at`; then its usage may still be reported until
-    `report_until`.
+    Pending until `starts_at`, and until `reports_from` where that is later: License Updated comes
+    some time after the agreement has started. Active until `ends_at`; then its usage may still be
+    reported until `report_until`.
     """
 
     arn: str
@@ -108,6 +118,7 @@ class License:
     ends_at: datetime | None = None
     report_until: datetime | None = None
     suspended: bool = False
+    reports_from: datetime | None = None
 
     def state(self, now: datetime) -> Literal["pending", "active", "ending", "ended", "suspended"]:
         """Where the license is in its life."""
@@ -116,9 +127,13 @@ class License:
         if self.ends_at is not None and now >= self.ends_at:
             reporting = self.report_until is not None and now < self.report_until
             return "ending" if reporting else "ended"
-        if self.starts_at is None or now < self.starts_at:
-            return "pending"
-        return "active"
+        return "active" if self.began(now) else "pending"
+
+    def began(self, at: datetime) -> bool:
+        """Whether it has been activated by then."""
+        if self.starts_at is None or at < self.starts_at:
+            return False
+        return self.reports_from is None or self.reports_from <= at
 
     def changed(self, change: Change, at: datetime) -> "License":
         """The license after a change.
@@ -129,17 +144,17 @@ class License:
         if change == "suspend":
             return replace(self, suspended=True)
         if change == "activate":
-            began = self.starts_at is not None and self.starts_at <= at
+            started = self.starts_at is not None and self.starts_at <= at
             return replace(
                 self,
-                starts_at=self.starts_at if began else at,
+                starts_at=self.starts_at if started else at,
                 ends_at=None,
                 report_until=None,
                 suspended=False,
+                reports_from=self.reports_from and min(at, self.reports_from),
             )
         ends_at = at if self.ends_at is None else min(at, self.ends_at)
-        begun = self.starts_at is not None and self.starts_at <= ends_at
-        last = LAST_REPORT if change == "cancel" and begun else timedelta(0)
+        last = LAST_REPORT if change == "cancel" and self.began(ends_at) else timedelta(0)
         return replace(self, ends_at=ends_at, report_until=ends_at + last)
 
     def belongs_to(self, account: str | None, identifier: str | None) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import botocore.loaders
 
-from sandbox.marketplace_errors import Refused
+from sandbox.marketplace_errors import HTTP_STATUS, Refused
 
 # "The tag is invalid, or the number of tags is greater than 5" (botocore 1.44.5 service model,
 # InvalidTagException). What AWS answers to other broken constraints is not published; other AWS
@@ -59,7 +59,29 @@ def check(service: str, operation: str, fields: Mapping[str, Any]) -> None:
             `CODES` for a broken constraint.
     """
     model = service_model(service)
-    _check(model["shapes"], model["operations"][operation]["input"]["shape"], fields, "")
+    try:
+        _check(model["shapes"], model["operations"][operation]["input"]["shape"], fields, "")
+    except Refused as refused:
+        # "One or more parameters in your request was invalid": the one exception for it that the
+        # entitlement service has (botocore 1.44.5 service model).
+        if refused.code == "ValidationException" and "InvalidParameterException" in model["shapes"]:
+            raise Refused("InvalidParameterException", refused.message) from refused
+        raise
+
+
+def http_status(service: str, refused: Refused) -> int:
+    """The HTTP status of an error: its own, or the one the service's model says, or the usual."""
+    if refused.status is not None:
+        return refused.status
+    shape = service_model(service)["shapes"].get(refused.code, {}) if service else {}
+    modelled: int | None = shape.get("error", {}).get("httpStatusCode")
+    return modelled or HTTP_STATUS.get(refused.code, 400)
+
+
+def fault_code(service: str) -> str:
+    """The code of the one exception of a service that says that the service failed."""
+    shapes: dict[str, dict[str, Any]] = service_model(service)["shapes"]
+    return next(name for name, shape in shapes.items() if shape.get("fault"))
 
 
 def _check(shapes: dict[str, Any], name: str, value: Any, path: str) -> None:
@@ -73,12 +95,12 @@ def _check(shapes: dict[str, Any], name: str, value: Any, path: str) -> None:
         _check_length(name, shape, value, path)
         for index, item in enumerate(value, 1):
             _check(shapes, shape["member"]["shape"], item, f"{path}.{index}.member")
+    elif kind == "map":
+        for key, item in value.items():
+            _check(shapes, shape["key"]["shape"], key, path)
+            _check(shapes, shape["value"]["shape"], item, f"{path}.{key}.member")
     elif kind == "string":
-        _check_length(name, shape, value, path)
-        pattern = shape.get("pattern")
-        if pattern and not re.fullmatch(pattern, value):
-            wanted = f"Member must satisfy regular expression pattern: {pattern}"
-            raise _broken(name, value, path, wanted)
+        _check_text(name, shape, value, path)
     elif kind == "integer":
         _check_range(name, shape, value, path)
 
@@ -95,6 +117,17 @@ def _check_members(
         item = value.get(member)
         if item is not None:
             _check(shapes, target["shape"], item, prefix + _camel(member))
+
+
+def _check_text(name: str, shape: dict[str, Any], value: str, path: str) -> None:
+    _check_length(name, shape, value, path)
+    pattern = shape.get("pattern")
+    if pattern and not re.fullmatch(pattern, value):
+        wanted = f"Member must satisfy regular expression pattern: {pattern}"
+        raise _broken(name, value, path, wanted)
+    if value not in shape.get("enum", (value,)):
+        wanted = f"Member must satisfy enum value set: [{', '.join(shape['enum'])}]"
+        raise _broken(name, value, path, wanted)
 
 
 def _check_length(name: str, shape: dict[str, Any], value: Any, path: str) -> None:
@@ -146,6 +179,7 @@ def _not_json(constant: str) -> float:
 # JSON has one kind of number and Python takes True for 1: the type itself is asked for.
 _CAN_BE = {
     "structure": lambda value: type(value) is dict,
+    "map": lambda value: type(value) is dict,
     "list": lambda value: type(value) is list,
     "string": lambda value: type(value) is str,
     "integer": lambda value: type(value) is int,

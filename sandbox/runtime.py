@@ -17,7 +17,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError
 
 from sandbox.environment import DIRECT
@@ -50,10 +49,10 @@ class Invoked:
 
 
 class Runtime:
-    """Invokes the functions that a Lambda client knows.
+    """Invokes the functions that moto knows, by name or ARN.
 
     Args:
-        functions: A boto3 Lambda client of moto.
+        functions: Makes a boto3 Lambda client of moto, for a region or for the usual one.
         folder: Where code is unpacked and logs are written.
         environment: What every function gets besides its own variables: endpoints, credentials.
         clock_file: The clock that the functions live by.
@@ -62,14 +61,14 @@ class Runtime:
 
     def __init__(
         self,
-        functions: BaseClient,
+        functions: Callable[[str | None], Any],
         *,
         folder: Path,
         environment: Mapping[str, str],
         clock_file: Path,
         now: Callable[[], datetime],
     ) -> None:
-        self._functions: Any = functions
+        self._functions = functions
         self._folder = folder
         self._environment = environment
         self._clock_file = clock_file
@@ -101,14 +100,15 @@ class Runtime:
 
     def describe(self, name: str) -> dict[str, Any]:
         """The configuration of a function, as Lambda's GetFunction answers it."""
-        answer: dict[str, Any] = self._functions.get_function(FunctionName=name)
+        region = name.split(":")[3] if name.startswith("arn:") else None
+        answer: dict[str, Any] = self._functions(region).get_function(FunctionName=name)
         return answer
 
     def kill(self, name: str) -> int:
         """Kill every process of a function, in the middle of what it does; return how many."""
-        function = self.describe(name)["Configuration"]["FunctionName"]
+        arn = self.describe(name)["Configuration"]["FunctionArn"]
         with self._lock:
-            pool = self._pools.get(function)
+            pool = self._pools.get(arn)
         return 0 if pool is None else pool.kill()
 
     def stop(self) -> None:
@@ -150,14 +150,14 @@ class Runtime:
         with self._lock:
             if self._stopped.is_set():
                 raise StoppedError
-            pool = self._pools.get(deployed.name)
+            pool = self._pools.get(deployed.arn)
             if pool is None or pool.deployed != deployed:
                 if pool is not None:
                     pool.retire()
                 if not deployed.code.exists():
                     _unpack(described["Code"]["Location"], deployed.code)
                 pool = _Pool(deployed, self._start)
-                self._pools[deployed.name] = pool
+                self._pools[deployed.arn] = pool
         return pool
 
     def _start(self, deployed: Deployed) -> Worker:

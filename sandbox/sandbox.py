@@ -5,42 +5,43 @@
         sandbox.invoke_metering()
         sandbox.clock.advance(3600)
         sandbox.emulator("usage")
+        urlopen(sandbox.url("RegistrationUrl"))
+        sandbox.settle()
 
-Three endpoints: moto with what it lacks (`sandbox.aws`), the Marketplace emulator, and the Lambda
-API, which this process serves itself and which runs the functions. All live by one clock.
+Four endpoints: moto with what it lacks (`sandbox.aws`), the Marketplace emulator, and two that this
+process serves itself: the Lambda API, which runs the functions, and the REST APIs. All live by one
+clock.
 """
 
-import fcntl
 import json
 import os
-import shutil
 import sys
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from botocore.config import Config
-
-from sandbox import environment, lambda_api
+from sandbox import environment, gateway, lambda_api
 from sandbox.children import HOST, Child, answers, choose_ports, python_module
+from sandbox.clients import Clients
 from sandbox.clock import Clock
-from sandbox.deploy import ROOT, Cdk, finish, outputs
-from sandbox.environment import DIRECT, Endpoints
+from sandbox.deliveries import Deliveries
+from sandbox.deploy import ROOT, Cdk, finish, outputs, region_of, verify_all
+from sandbox.environment import ACCOUNT, Endpoints, ask
+from sandbox.folder import Folder
 from sandbox.runtime import Runtime
-from sandbox.scheduler import Scheduler
-from sandbox.verify import verify
+from sandbox.scheduler import Fired, Scheduler
+from sandbox.triggers import Handled, Triggers
 
-# Longer than any function may run; and nothing is sent twice behind the caller's back.
-CLIENT = Config(read_timeout=1000, retries={"total_max_attempts": 1}, proxies={})
+# Functions may cause events that call for functions again, but not for ever.
+SETTLE_ROUNDS_MAX = 100
 
 
-class FolderInUseError(Exception):
-    """The folder belongs to a sandbox that still runs."""
+class UnsettledError(Exception):
+    """Functions keep calling for each other."""
 
 
 class FunctionError(Exception):
@@ -54,6 +55,7 @@ class Ports:
     aws: int = 0
     marketplace: int = 0
     functions: int = 0
+    api: int = 0
 
 
 ANY_PORTS = Ports()
@@ -77,6 +79,8 @@ class Sandbox:
     endpoints: Endpoints
     runtime: Runtime
     scheduler: Scheduler
+    triggers: Triggers
+    deliveries: Deliveries
 
     def __init__(
         self,
@@ -91,6 +95,8 @@ class Sandbox:
     ) -> None:
         self.folder = folder.resolve()
         self.outputs: dict[str, str] = {}
+        self.region = region_of(app or ROOT, context or {})
+        self._files = Folder(folder)
         self._app = app
         self._context = {"function_platform": "local", **(context or {})}
         self._clock_start = clock_start
@@ -99,9 +105,6 @@ class Sandbox:
         self._marketplace_url = marketplace_url
         self._servers: dict[int, Child] = {}
         self._ending = ExitStack()
-        self._session = environment.own_session()
-        self._clients: dict[str, Any] = {}
-        self._making_client = threading.Lock()
 
     def __enter__(self) -> Self:
         with ExitStack() as unfinished:
@@ -125,14 +128,13 @@ class Sandbox:
         """Where AWS Marketplace, or its emulator, answers."""
         return self.endpoints.marketplace
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str | None = None) -> Any:
         """A boto3 client of this sandbox, by the name of its service."""
-        with self._making_client:
-            if service not in self._clients:
-                self._clients[service] = self._session.client(
-                    service, endpoint_url=self.endpoints.of(service), config=CLIENT
-                )
-            return self._clients[service]
+        return self._clients(service, region)
+
+    def url(self, output: str) -> str:
+        """Where the sandbox answers an output of the stack, such as "RegistrationUrl"."""
+        return self.endpoints.url(self.outputs[output])
 
     def invoke(self, function: str, event: object = None) -> Any:
         """Invoke a function and return what it answers.
@@ -161,9 +163,47 @@ class Sandbox:
 
         Its routes are in `sandbox.marketplace_admin`, such as "usage" and "purchases".
         """
-        url = f"{self.endpoints.marketplace}/emulator/{route}"
-        with DIRECT.open(url, None if body is None else json.dumps(body).encode()) as answer:
-            return json.load(answer)
+        return ask(f"{self.endpoints.marketplace}/emulator/{route}", body)
+
+    def published(self) -> list[Mapping[str, Any]]:
+        """The events that functions, or whoever else, have put on event buses, oldest first."""
+        events: list[Mapping[str, Any]] = ask(f"{self.endpoints.aws}/sandbox/published")["events"]
+        return events
+
+    def mails(self) -> list[Mapping[str, Any]]:
+        """The e-mails that have been sent, as SES was asked to, oldest first."""
+        mails: list[Mapping[str, Any]] = ask(f"{self.endpoints.aws}/sandbox/mails")["mails"]
+        return mails
+
+    def start(self, report: Callable[[str], None]) -> None:
+        """From now on run functions as AWS does: when their schedule or a message calls for it.
+
+        Events of AWS Marketplace are delivered, too. Says a line about each thing that happens.
+        """
+        for engine in (self.scheduler, self.triggers, self.deliveries):
+            engine.start(report)
+
+    def settle(self) -> list[Handled]:
+        """Deliver what AWS Marketplace has told, and run functions until no queue has a message.
+
+        For callers that drive, in the place of `start`.
+
+        Raises:
+            UnsettledError: There is no end to it.
+        """
+        handled: list[Handled] = []
+        for _ in range(SETTLE_ROUNDS_MAX):
+            delivered, now = self.deliveries.run_due(), self.triggers.run_due()
+            handled += now
+            if not delivered and not now:
+                return handled
+        raise UnsettledError(f"There was something to do {SETTLE_ROUNDS_MAX} times in a row.")
+
+    def run_until(self, moment: datetime) -> list[Fired]:
+        """Let emulated time pass up to this moment: schedules fire, and all settles in between."""
+        fired = self.scheduler.run_until(moment, before_each=self.settle)
+        self.settle()
+        return fired
 
     def deploy(self, **context: str) -> None:
         """Deploy the app again, with these settings changed.
@@ -187,8 +227,7 @@ class Sandbox:
         Raises:
             IncompleteError: Some are not.
         """
-        for name, template in self._cdk().stacks().items():
-            verify(template, name, self.client)
+        verify_all(self._cdk().stacks(), self.client)
 
     def check(self) -> None:
         """Raise if a part of the sandbox has ended by itself.
@@ -201,62 +240,42 @@ class Sandbox:
 
     def variables(self) -> dict[str, str]:
         """The environment of a shell that uses this sandbox."""
-        return environment.for_shells(self.endpoints, self.outputs)
+        return environment.for_shells(self.endpoints, self.region, self.outputs)
 
     def _start(self) -> None:
-        self._occupy_folder()
-        for leftover in ("logs", "library", "code"):
-            shutil.rmtree(self.folder / leftover, ignore_errors=True)
-        for stale in (self._env, self._ready):
-            stale.unlink(missing_ok=True)
-        (self.folder / "logs").mkdir()
-        self.clock = Clock(self._clock_file, start=self._clock_start, speed=self._speed)
+        self._files.occupy(self._ending)
+        self.clock = Clock(self._files.clock, start=self._clock_start, speed=self._speed)
         ports = self._choose_ports()
         cdk = self._cdk()
         # Synthesis takes longest, and needs none of the servers.
         synth = self._tied(cdk.synth()) if self._app else None
-        self._serve("sandbox.aws", ports.aws, clock=self._clock_file)
+        self._serve("sandbox.aws", ports.aws, clock=self._files.clock)
         if self._marketplace_url is None:
             market = "sandbox.marketplace_http"
-            self._serve(market, ports.marketplace, "--clock-file", self._clock_file)
-        self._run_functions(ports.functions)
+            self._serve(market, ports.marketplace, "--clock-file", self._files.clock)
+        self._run_functions(ports)
         for port, server in self._servers.items():
             server.wait_until(partial(answers, port))
         if synth is not None:
-            finish(self._tied(cdk.bootstrap()))
+            finish(self._tied(cdk.bootstrap(self.region)))
             finish(synth)
+            others = {stack.region for stack in cdk.stacks()} - {self.region}
+            if others:
+                finish(self._tied(cdk.bootstrap(*sorted(others))))
             self._deploy(cdk)
-        self._invite_shells()
-
-    def _occupy_folder(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = self._ending.enter_context((self.folder / "lock").open("w"))
-        try:
-            # Gone with this process, however it ends.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FolderInUseError(f"Another sandbox runs in {self.folder}.") from error
-
-    @property
-    def _clock_file(self) -> Path:
-        return self.folder / "clock"
-
-    @property
-    def _env(self) -> Path:
-        return self.folder / "env"
-
-    @property
-    def _ready(self) -> Path:
-        return self.folder / "ready"
+        self._files.invite(self.variables(), self._ending)
 
     def _choose_ports(self) -> Ports:
-        wanted = self._ports
-        ports = Ports(*choose_ports(wanted.aws, wanted.marketplace, wanted.functions))
+        ports = Ports(*choose_ports(*astuple(self._ports)))
         self.endpoints = Endpoints(
             aws=f"http://{HOST}:{ports.aws}",
             marketplace=self._marketplace_url or f"http://{HOST}:{ports.marketplace}",
             functions=f"http://{HOST}:{ports.functions}",
+            # Another name than AWS Marketplace's, so that the buyer's browser comes from another
+            # site, as in AWS; another port alone would be the same site.
+            api=f"http://localhost:{ports.api}",
         )
+        self._clients = Clients(self.endpoints, self.region)
         return ports
 
     def _serve(self, module: str, port: int, *arguments: object, clock: Path | None = None) -> None:
@@ -266,7 +285,7 @@ class Sandbox:
                 name,
                 python_module(module, "--port", port, *arguments, clock=clock),
                 environment=environment.for_children(PYTHONPATH=str(ROOT)),
-                log=self.folder / "logs" / f"{name}.log",
+                log=self._files.logs / f"{name}.log",
             )
         )
 
@@ -274,31 +293,36 @@ class Sandbox:
         self._ending.callback(child.kill)
         return child
 
-    def _run_functions(self, port: int) -> None:
+    def _run_functions(self, ports: Ports) -> None:
         # Not our own Lambda endpoint, which asks the runtime, which asks this client.
-        moto = self._session.client("lambda", endpoint_url=self.endpoints.aws, config=CLIENT)
+        moto = Clients(replace(self.endpoints, functions=self.endpoints.aws), self.region)
         self.runtime = Runtime(
-            moto,
+            partial(moto, "lambda"),
             folder=self.folder,
             environment=environment.for_functions(self.endpoints),
-            clock_file=self._clock_file,
+            clock_file=self._files.clock,
             now=self.clock.now,
         )
         self._ending.callback(self.runtime.stop)
-        api = lambda_api.serve(self.runtime, port=port, aws=self.endpoints.aws)
-        self._ending.callback(api.stop)
-        schedules = self.client("scheduler")
-        self.scheduler = Scheduler(schedules, clock=self.clock, invoke=self.runtime.invoke)
-        self._ending.callback(self.scheduler.stop)
+        invoke = self.runtime.invoke
+        functions = lambda_api.serve(self.runtime, port=ports.functions, aws=self.endpoints.aws)
+        self._ending.callback(functions.stop)
+        apis = gateway.serve(port=ports.api, client=moto, invoke=invoke, now=self.clock.now)
+        self._ending.callback(apis.stop)
+        self.scheduler = Scheduler(moto("scheduler"), clock=self.clock, invoke=invoke)
+        self.triggers = Triggers(moto("lambda"), moto("sqs"), invoke)
+        self.deliveries = Deliveries(self.emulator, aws=self.endpoints.aws)
+        for engine in (self.scheduler, self.triggers, self.deliveries):
+            self._ending.callback(engine.stop)
 
     def _cdk(self) -> Cdk:
         tools = f"{Path(sys.executable).parent}:{ROOT}/node_modules/.bin"
         return Cdk(
             app=self._app or ROOT,
-            assembly=self.folder / "cdk.out",
+            assembly=self._files.assembly,
             context=self._context,
             environment=environment.for_children(
-                **self.endpoints.variables(),
+                **self.endpoints.variables(self.region),
                 # moto takes an IP address in a template's URL for the name of a bucket.
                 AWS_ENDPOINT_URL_S3_FOR_CLOUDFORMATION=self.endpoints.aws.replace(
                     HOST, "localhost"
@@ -306,16 +330,21 @@ class Sandbox:
                 PATH=f"{tools}:{os.environ.get('PATH', os.defpath)}",
                 PYTHONPATH=str(ROOT),
             ),
-            logs=self.folder / "logs",
+            logs=self._files.logs,
         )
 
     def _deploy(self, cdk: Cdk) -> None:
         finish(self._tied(cdk.deploy()))
         self.verify()
-        self.outputs = outputs(cdk, self.client)
+        self.outputs = outputs(cdk.stacks(), self.client)
+        self._set_up_by_hand()
 
-    def _invite_shells(self) -> None:
-        self._ending.callback(self._env.unlink, missing_ok=True)
-        self._ending.callback(self._ready.unlink, missing_ok=True)
-        self._env.write_text(environment.as_shell(self.variables()), encoding="utf-8")
-        self._ready.touch()
+    def _set_up_by_hand(self) -> None:
+        """Do what a seller does beside the deployment: verify the sender, fill in the listing."""
+        for function in self.client("lambda").list_functions()["Functions"]:
+            variables = function.get("Environment", {}).get("Variables", {})
+            if sender := variables.get("SENDER_EMAIL"):
+                self.client("sesv2").create_email_identity(EmailIdentity=sender)
+        if "RegistrationUrl" in self.outputs and self._marketplace_url is None:
+            listing = {"fulfillment_url": self.url("RegistrationUrl"), "seller_account": ACCOUNT}
+            self.emulator("listing", listing)

@@ -116,18 +116,26 @@ class Scheduler:
         """Fire what has become due since the last time, one after the other, and wait for it."""
         return [self._fire(schedule, due) for schedule, due in self._due(self.enabled())]
 
-    def run_until(self, moment: datetime) -> list[Fired]:
+    def run_until(
+        self, moment: datetime, *, before_each: Callable[[], object] = lambda: None
+    ) -> list[Fired]:
         """Move the clock from due time to due time up to this moment, firing at each.
 
         In between it runs as it ran before. Fast is good: a function that waits for messages waits
         in emulated time.
+
+        Args:
+            moment: Where to stop.
+            before_each: What else is done at each due time, first.
         """
+        before_each()
         fired = self.run_due()
         while (now := self._clock.now()) < moment:
             upcoming = [schedule.when.next(now) for schedule in self.enabled()]
             due = min([*upcoming, moment])
             if self._clock.now() < due:  # asking took a while, in which a fast clock gets far
                 self._clock.set(due)
+            before_each()
             fired += self.run_due()
         return fired
 

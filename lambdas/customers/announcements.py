@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from lambdas.customers.history import LAST_HOUR_MS
-from lambdas.customers.license import Entitlement, License, State
+from lambdas.customers.license import Entitlement, License, State, is_license_arn
 
 SOURCE = "marketplace-metering"
 """The source of our events on the bus."""
@@ -32,7 +32,10 @@ _OF_STATE = {
     State.ENDED: Change.ENDED,
 }
 
-_TOLD = ("active_since_s", "agreement_id", "end_s", "offer_id", "entitlements", "notice_s")
+_TOLD = (
+    *("arn", "active_since_s", "agreement_id", "end_s", "offer_id", "entitlements"),
+    *("notice", "notice_s"),
+)
 """A change of one of these is told, even if the state is the same."""
 
 
@@ -87,12 +90,13 @@ def announcement(change: Change, each: License, at_s: int, **more: Any) -> Annou
 
 
 def _detail(each: License) -> dict[str, Any]:
-    last_s = None
-    if each.ending_since_s is not None:
+    last_s = each.ended_s
+    if last_s is None and each.ending_since_s is not None:
         last_s = each.ending_since_s + LAST_HOUR_MS // 1000
     members = {
         "License": each.key,
-        "LicenseArn": each.arn,
+        # Usage with any other form would be refused, so nobody is given one.
+        "LicenseArn": each.arn if is_license_arn(each.arn) else "",
         "CustomerAWSAccountId": each.account,
         "CustomerIdentifier": each.customer_identifier,
         "ProductCode": each.product_code,

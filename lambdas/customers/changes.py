@@ -7,7 +7,7 @@ the last one of a function that dies: the event comes again, or the sweep finds 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from lambdas.customers.announcements import Announcement, announcements
+from lambdas.customers.announcements import Announcement, Change, announcements
 from lambdas.customers.bus import Bus
 from lambdas.customers.history import Event, Kind, license_of
 from lambdas.customers.license import Entitlement, License, LicenseKey, State
@@ -17,8 +17,9 @@ from lambdas.customers.table import CustomersTable
 WRITES_MAX = 20
 """Attempts to write one license while others write it; each of them was a success for somebody."""
 
-WAITING_HOURS_MAX = 24
-"""A registration waits this long for its license: one that comes later is another purchase's."""
+WAITING_MS_MAX = 24 * 3_600_000
+"""A registration and its license are known within this time of each other; a license that is
+activated earlier or later is another purchase's."""
 
 
 class LicenseContendedError(Exception):
@@ -48,7 +49,7 @@ class Changes:
         concerned: dict[LicenseKey, None] = {}
         for event in events:
             concerned |= dict.fromkeys(self._keep(event))
-        return [self.refresh(key) for key in concerned]
+        return [self._let_in_waiting(self.refresh(key)) for key in concerned]
 
     def refresh(self, key: LicenseKey) -> License:
         """Tell a license anew from all that is kept of it, and write and announce what differs."""
@@ -81,33 +82,59 @@ class Changes:
             (outbox or self._outbox).delete(each)
         return len(taken)
 
+    def publish_leftovers(self, *outboxes: Outbox) -> int:
+        """Publish what was written and perhaps never published; returns how many the bus took.
+
+        The oldest goes first, and of one second a registration before what it found.
+        """
+        return sum(
+            self.publish(sorted(each.leftovers(), key=_occurrence), each)
+            for each in (self._outbox, *outboxes)
+        )
+
     def _keep(self, event: Event) -> list[LicenseKey]:
         if event.license:
             self._table.keep(event)
-            if event.kind in (Kind.ACTIVATED, Kind.REGISTERED) and event.account:
-                self._let_in_waiting(event)
+            if event.kind is Kind.REGISTERED:
+                self._forget_waiting(event)
             return [event.license]
+        concerned = []
         if event.agreement_id:
             self._table.keep(event)
+            concerned = self._table.licenses_of_agreement(event.agreement_id)
         if event.kind is Kind.REGISTERED:
             self._table.keep_waiting(event)
-        return self._table.licenses_of_agreement(event.agreement_id) if event.agreement_id else []
+            concerned = concerned or self._licenses_for(event)
+        return concerned
 
-    def _let_in_waiting(self, event: Event) -> None:
-        """Give a license the registration of its account that came before it was known."""
+    def _forget_waiting(self, event: Event) -> None:
+        """Let no registration wait of a buyer who has come again, now that the license is known."""
         waiting = self._table.waiting(event.account, event.product_code)
         if waiting is None or waiting.agreement_id not in ("", event.agreement_id):
             return
-        if abs(event.at_ms - waiting.at_ms) > WAITING_HOURS_MAX * 3_600_000:
-            return
-        if event.kind is Kind.ACTIVATED:
-            known = self._table.licenses([event.license]).get(event.license)
-            if known is not None and known.registered_s is not None:
-                return
-            self._table.keep(
-                replace(waiting, license=event.license, agreement_id=event.agreement_id)
-            )
-        self._table.forget_waiting(waiting)
+        if abs(event.at_ms - waiting.at_ms) <= WAITING_MS_MAX:
+            self._table.forget_waiting(waiting)
+
+    def _let_in_waiting(self, each: License) -> License:
+        """Give a license the registration of its account that came while it was not known.
+
+        Whoever writes a license looks for a registration afterwards, and whoever writes such a
+        registration looks for a license afterwards, so that they cannot miss each other.
+        """
+        if not each.account or each.registered_s is not None:
+            return each
+        waiting = self._table.waiting(each.account, each.product_code)
+        if waiting is None or not _fits(waiting, each):
+            return each
+        self._table.let_in(waiting, each.key)
+        return self.refresh(each.key)
+
+    def _licenses_for(self, waiting: Event) -> list[LicenseKey]:
+        """Find the license a registration is for that names none: the one activated last."""
+        licenses = self._table.of_accounts([waiting.account]).get(waiting.account, [])
+        fitting = [each for each in licenses if _fits(waiting, each)]
+        fitting.sort(key=lambda each: each.active_since_s or 0)
+        return [each.key for each in fitting[-1:]]
 
     def _change(self, key: LicenseKey, change: Callable[[License], License]) -> License:
         for _ in range(WRITES_MAX):
@@ -132,6 +159,21 @@ class Changes:
                 return after
         raise LicenseContendedError(f"{key} was changed by others {WRITES_MAX} times in a row")
 
-    def publish_leftovers(self, *outboxes: Outbox) -> int:
-        """Publish what was written and perhaps never published; returns how many the bus took."""
-        return sum(self.publish(list(each.leftovers()), each) for each in (self._outbox, *outboxes))
+
+def _occurrence(each: Announcement) -> tuple[int, int]:
+    return each.at_s, tuple(Change).index(each.change)
+
+
+def _fits(waiting: Event, each: License) -> bool:
+    """Tell whether a registration that names no license can be for this one."""
+    since_s, until_s = each.active_since_s, each.ending_since_s
+    if each.registered_s is not None or since_s is None:
+        return False
+    if each.product_code != waiting.product_code:
+        return False
+    if waiting.agreement_id not in ("", each.agreement_id):
+        return False
+    # Whoever registers after a license has been cancelled has bought another one.
+    if until_s is not None and until_s * 1000 < waiting.at_ms:
+        return False
+    return abs(since_s * 1000 - waiting.at_ms) <= WAITING_MS_MAX

@@ -144,9 +144,11 @@ def license_of(key: LicenseKey, events: Iterable[Event], now_ms: int) -> License
         now_ms: decides only whether the last hour of reporting is over.
     """
     story = _Story(key)
-    known = {each.id: each for each in events}
-    for event in sorted(known.values(), key=lambda each: (each.at_ms, _RANKS[each.kind], each.id)):
-        story.tell(event)
+    told: set[str] = set()
+    for event in sorted(events, key=lambda each: (each.at_ms, _RANKS[each.kind], each.id)):
+        if event.id not in told:
+            told.add(event.id)
+            story.tell(event)
     return story.license(now_ms)
 
 
@@ -160,7 +162,7 @@ class _Story:
     product_code: str = ""
     customer_identifier: str = ""
     product_id: str = ""
-    offer_id: str = ""
+    offers: dict[str, str] = field(default_factory=dict)
     agreement: str = ""
     left: set[str] = field(default_factory=set)
     terms_ms: dict[str, tuple[int | None, int | None]] = field(default_factory=dict)
@@ -201,7 +203,8 @@ class _Story:
         self.product_code = self.product_code or event.product_code
         self.customer_identifier = self.customer_identifier or event.customer_identifier
         self.product_id = event.product_id or self.product_id
-        self.offer_id = event.offer_id or self.offer_id
+        if event.offer_id:
+            self.offers[event.agreement_id] = event.offer_id
         if event.free_trial is not None:
             self.free_trial = event.free_trial
         if event.start_ms is not None or event.end_ms is not None:
@@ -251,7 +254,7 @@ class _Story:
             active_since_s=_seconds_up(self.active_since_ms),
             end_s=_seconds(end_ms),
             product_id=self.product_id,
-            offer_id=self.offer_id,
+            offer_id=self.offers.get(self.agreement) or self.offers.get("", ""),
             free_trial=self.free_trial,
             notice=self.notice,
             notice_s=_seconds(self.notice_ms),

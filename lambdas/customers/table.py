@@ -1,10 +1,11 @@
 """The Customers table: licenses, what happened to them, and by what names they are found."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from lambdas.customers.history import Event
 from lambdas.customers.license import Entitlement, License, LicenseKey, State
@@ -85,8 +86,7 @@ class CustomersTable:
         try:
             self._client.transact_write_items(TransactItems=parts)
         except self._client.exceptions.TransactionCanceledException as error:
-            reasons: Any = error.response.get("CancellationReasons", [])
-            if any(each.get("Code") in _REFUSED for each in reasons):
+            if _is_refused(error):
                 return False
             raise
         return True
@@ -97,7 +97,6 @@ class CustomersTable:
         The pointer from the agreement is written first, so that whoever keeps an event with the
         agreement finds the license, or the license finds that event.
         """
-        place = f"license#{event.license}" if event.license else f"agreement#{event.agreement_id}"
         if event.license and event.agreement_id:
             self._client.put_item(
                 TableName=self._table,
@@ -109,21 +108,20 @@ class CustomersTable:
         try:
             self._client.put_item(
                 TableName=self._table,
-                Item={"pk": {"S": place}, "sk": {"S": f"event#{event.id}"}, **_event_item(event)},
+                Item=_kept_item(event),
                 ConditionExpression="attribute_not_exists(pk)",
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return
 
     def kept(self, key: LicenseKey) -> Kept:
-        """Read a license with all that happened to it and to its agreements, consistently."""
-        found: License | None = None
-        events: list[Event] = []
-        for item in self._partition(f"license#{key}"):
-            if item["sk"]["S"] == "license":
-                found = _license(item)
-            else:
-                events.append(_event(item))
+        """Read a license with all that happened to it and to its agreements, consistently.
+
+        The license is read first: an event that is kept and applied meanwhile gives it another
+        version, so that what is made of older events cannot be written over it.
+        """
+        found = self.licenses([key]).get(key)
+        events = [_event(item) for item in self._partition(f"license#{key}", "event#")]
         for agreement in sorted({each.agreement_id for each in events} - {""}):
             of_agreement = self._partition(f"agreement#{agreement}", "event#")
             events += [_event(item) for item in of_agreement]
@@ -149,15 +147,26 @@ class CustomersTable:
         item = answer.get("Item")
         return _event(item) if item and "event" in item else None
 
+    def let_in(self, waiting: Event, key: LicenseKey) -> None:
+        """Keep a registration that waits with the license it is for, where it waits no longer.
+
+        Both happen or neither: a registration that is not there any more is another license's.
+        """
+        found = _kept_item(replace(waiting, license=key))
+        parts: Any = [
+            {"Put": {"TableName": self._table, "Item": found}},
+            {"Delete": self._if_waiting(waiting)},
+        ]
+        try:
+            self._client.transact_write_items(TransactItems=parts)
+        except self._client.exceptions.TransactionCanceledException as error:
+            if not _is_refused(error):
+                raise
+
     def forget_waiting(self, event: Event) -> None:
         """Delete a registration that has found its license, unless a newer one waits there."""
         try:
-            self._client.delete_item(
-                TableName=self._table,
-                Key=_waiting_key(event.account, event.product_code),
-                ConditionExpression="event = :event",
-                ExpressionAttributeValues={":event": _event_item(event)["event"]},
-            )
+            self._client.delete_item(**self._if_waiting(event))
         except self._client.exceptions.ConditionalCheckFailedException:
             return
 
@@ -199,6 +208,14 @@ class CustomersTable:
                 ExpressionAttributeValues={":state": {"S": str(state)}},
             )
         ]
+
+    def _if_waiting(self, event: Event) -> Any:
+        return {
+            "TableName": self._table,
+            "Key": _waiting_key(event.account, event.product_code),
+            "ConditionExpression": "event = :event",
+            "ExpressionAttributeValues": {":event": _event_item(event)["event"]},
+        }
 
     def _keys_of_account(self, account: str) -> list[LicenseKey] | None:
         names = [each["sk"]["S"].partition("#") for each in self._partition(f"account#{account}")]
@@ -267,6 +284,17 @@ def _event_item(event: Event) -> dict[str, Any]:
 
 def _event(item: Mapping[str, Any]) -> Event:
     return msgspec.json.decode(item["event"]["S"], type=Event)
+
+
+def _kept_item(event: Event) -> dict[str, Any]:
+    place = f"license#{event.license}" if event.license else f"agreement#{event.agreement_id}"
+    return {"pk": {"S": place}, "sk": {"S": f"event#{event.id}"}, **_event_item(event)}
+
+
+def _is_refused(error: ClientError) -> bool:
+    """Tell whether a transaction was cancelled because of what somebody else has written."""
+    reasons = error.response.get("CancellationReasons", [])
+    return any(each.get("Code") in _REFUSED for each in reasons)
 
 
 def _waiting_key(account: str, product_code: str) -> Any:

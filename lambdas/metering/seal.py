@@ -141,14 +141,18 @@ class _Freezing:
     def timestamp_s(self, who: LicenseKey, hour: Hour, last_s: int) -> int:
         """Choose the one time for a record: as early as AWS Marketplace takes it.
 
-        The hour's start gives every sender the same value; a license that began within the hour
-        cannot be billed before that; one whose start is not known surely lived when it was used.
+        The hour's start gives every sender the same value. A license that began or was activated
+        within the hour cannot be billed before that; sources do not say which of the two counts,
+        and the later one is right in both cases. One whose start is not known surely lived when
+        it was used.
         """
         known = self.licenses.get(who)
-        begin_s = start_s(hour)
+        times_s = [start_s(hour)]
         if known is None or known.start_s is None:
-            return max(begin_s, min(last_s, self.now_s, end_s(hour) - 1))
-        return known.start_s if begin_s <= known.start_s < end_s(hour) else begin_s
+            times_s.append(min(last_s, self.now_s, end_s(hour) - 1))
+        if known is not None:
+            times_s += [each for each in (known.start_s, known.active_since_s) if each is not None]
+        return max(each for each in times_s if hour_of(each) <= hour)
 
     def zeros(
         self, heartbeats: Heartbeats, terms: Terms

@@ -266,7 +266,7 @@ class _Submission:
         if not still_parked and not self.wiring.table.put_outcome(record, outcome):
             return
         with self.lock:
-            self.summary.outcomes[outcome.status] += 1
+            self.summary.note(record, outcome)
             if outcome.is_final:
                 self.ledger.unfinished.pop(record.cell, None)
 

@@ -4,9 +4,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambdas.metering.hours import hour_text
+from lambdas.metering.ledger import SealedRecord
 from lambdas.metering.quantities import decimal_text
-from lambdas.metering.records import Status
+from lambdas.metering.records import Outcome, Status
 from lambdas.metering.usage import Reason
+
+ATTENTION_RECORDS_MAX = 50
+"""Named in a summary; the ledger has all of them. It keeps the log line small."""
+
+UNBILLED = frozenset({Status.PARKED, Status.CONFLICT, Status.EXPIRED, Status.UNCONFIRMED})
 
 
 @dataclass(slots=True)
@@ -23,6 +30,7 @@ class Summary:
         calls: attempts of BatchMeterUsage.
         records_sent: records that were in a call.
         outcomes: what became of records, by status.
+        attention: the first of those that a person should look at: refused, too late, in doubt.
         refusals: codes with which AWS Marketplace refused a call or did not answer.
         drained: whether the queue was emptied.
         out_of_time: whether work was left for the next tick.
@@ -41,6 +49,7 @@ class Summary:
     calls: int = 0
     records_sent: int = 0
     outcomes: Counter[Status] = field(default_factory=Counter)
+    attention: list[dict[str, str]] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
     drained: bool = False
     out_of_time: bool = False
@@ -48,6 +57,21 @@ class Summary:
     unfinished: int = 0
     micros_at_risk: int = 0
     risk_left_s: int | None = None
+
+    def note(self, record: SealedRecord, outcome: Outcome) -> None:
+        """Count an outcome, and keep the record for a person if it is not on the bill."""
+        self.outcomes[outcome.status] += 1
+        if outcome.status in UNBILLED and len(self.attention) < ATTENTION_RECORDS_MAX:
+            self.attention.append(
+                {
+                    "license": record.license,
+                    "dimension": record.frozen.dimension,
+                    "hour": hour_text(record.frozen.hour),
+                    "quantity": decimal_text(record.frozen.quantity),
+                    "status": str(outcome.status),
+                    "reason": outcome.reason,
+                }
+            )
 
     def as_json(self) -> dict[str, Any]:
         """Write the counts as JSON: what an invocation of the function answers."""
@@ -61,6 +85,7 @@ class Summary:
             "calls": self.calls,
             "records_sent": self.records_sent,
             "outcomes": {str(status): count for status, count in self.outcomes.items()},
+            "attention": self.attention,
             "refusals": dict(self.refusals),
             "drained": self.drained,
             "out_of_time": self.out_of_time,

@@ -98,6 +98,8 @@ def findings_of_active(
         known = licenses.get(key)
         repair = _event(Kind.ACTIVATED, key, agreement, asked_ms, arn=arn)
         if known is None:
+            if asked_ms - (agreement.start_ms or 0) < RECENT_S * 1000:
+                continue
             brought_in = registration(
                 at_ms=asked_ms,
                 license_arn=arn,
@@ -108,7 +110,7 @@ def findings_of_active(
                 free_trial=None,
                 said=SAID,
             )
-            yield Finding(Difference.UNKNOWN_LICENSE, key, agreement.id, (repair, brought_in))
+            yield Finding(Difference.UNKNOWN_LICENSE, key, agreement.id, (brought_in, repair))
         elif _changed_recently(known, asked_ms):
             continue
         elif known.active_since_s is None or known.state in (State.ENDING, State.ENDED):
@@ -126,9 +128,10 @@ def finding_of_license(
         return None
     if not agreements:
         return Finding(Difference.UNKNOWN_AGREEMENT, each.key, each.agreement_id)
-    if any(one.status == ACTIVE or one.status in NO_END for one in agreements):
+    over = [one for one in agreements if one.status not in NO_END]
+    if not over or any(one.status == ACTIVE for one in over):
         return None
-    last = max(agreements, key=lambda one: (one.end_ms or 0, one.id))
+    last = max(over, key=lambda one: (one.id == each.agreement_id, one.end_ms or 0, one.id))
     repair = _event(Kind.CLOSED, each.key, last, asked_ms, arn="")
     return Finding(Difference.MISSED_END, each.key, last.id, (repair,))
 

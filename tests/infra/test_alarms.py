@@ -25,6 +25,7 @@ ALARMS = (
     "EventsGivenUp",
     "EventsUndelivered",
     "RegistrationFails",
+    "RegistrationsTurnedAway",
 )
 LONGEST_DESCRIPTION_CHARACTERS = 1_024
 """CloudWatch, PutMetricAlarm."""
@@ -39,7 +40,8 @@ def queue_name(resources: Resources, words: str) -> list[dict[str, Any]]:
     return [{"Name": "QueueName", "Value": value}]
 
 
-def test_the_metrics_are_those_that_metering_emits() -> None:
+def test_the_metrics_are_those_that_functions_emit() -> None:
+    assert alarms.REGISTRATIONS_FAILED == Metric.REGISTRATIONS_FAILED
     assert alarms.RECORDS_EXPIRED == Metric.RECORDS_EXPIRED
     assert alarms.RECORDS_PARKED == Metric.RECORDS_PARKED
 
@@ -110,6 +112,14 @@ def test_a_failure_of_registration_rings(resources: Resources) -> None:
     assert found["Dimensions"] == [
         {"Name": "FunctionName", "Value": resources.ref(FUNCTION, ENDPOINT)}
     ]
+    assert found["Threshold"] == 0
+
+
+def test_a_buyer_who_is_turned_away_rings(resources: Resources) -> None:
+    found = alarm(resources, "RegistrationsTurnedAway")
+
+    assert found["MetricName"] == "RegistrationsFailed"
+    assert found["Dimensions"] == [{"Name": "service", "Value": "registration"}]
     assert found["Threshold"] == 0
 
 

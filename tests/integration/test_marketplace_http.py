@@ -1,97 +1,35 @@
 """The Marketplace emulator over HTTP: for any SDK, and for whoever sets the stage."""
 
 import http.client
-import json
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3.session
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from sandbox.clock import Clock
-from sandbox.marketplace import Marketplace
-from sandbox.marketplace_http import serve
-
-NOW = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
-NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
-PRODUCT = "example000000000000000001"
-BUYER = "111122223333"
-PURCHASE = {
-    "product_code": PRODUCT,
-    "account": BUYER,
-    "dimensions": ["users", "storage-gb"],
-    "starts_at": "2026-11-20T09:00:00Z",
-}
-
-
-@cache
-def session() -> Any:
-    """One session for all clients: it holds the parsed service model."""
-    return boto3.session.Session("test", "test", region_name="us-east-1")
-
-
-class Visitor:
-    """Speaks to the emulator as a seller's tools do: boto3 for AWS, JSON for the stage."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.client = self.new_client()
-
-    def new_client(self, **options: Any) -> Any:
-        """A client that makes one attempt, its endpoint taken from the environment."""
-        config = Config(retries={"total_max_attempts": 1}, **options)
-        return session().client("meteringmarketplace", config=config)
-
-    def ask(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, Any]:
-        """One request; the status and JSON that come back."""
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=10)
-        text = body if body is None or isinstance(body, str) else json.dumps(body)
-        connection.request(method, path, text, headers or {})
-        answer = connection.getresponse()
-        reply = json.loads(answer.read())
-        connection.close()
-        return answer.status, reply
-
-    def buy(self, **fields: Any) -> dict[str, Any]:
-        """One purchase."""
-        status, reply = self.ask("POST", "/emulator/purchases", PURCHASE | fields)
-        assert status == 200, reply
-        return dict(reply)
-
-    def record(self, bought: dict[str, Any], **fields: Any) -> dict[str, Any]:
-        """A record for a purchase."""
-        return {
-            "Timestamp": NINE,
-            "LicenseArn": bought["license_arn"],
-            "CustomerAWSAccountId": BUYER,
-            "Dimension": "users",
-            "Quantity": 3,
-        } | fields
-
-    def usage(self) -> list[dict[str, Any]]:
-        """What AWS would bill."""
-        return list(self.ask("GET", "/emulator/usage")[1]["usage"])
+from tests.integration.marketplace_visitor import (
+    BUYER,
+    NINE,
+    NOW,
+    PRODUCT,
+    PURCHASE,
+    Visitor,
+    a_visit,
+)
 
 
 @pytest.fixture
 def visitor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Visitor]:
-    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-    clock = Clock(start=NOW, speed=0)
-    with serve(Marketplace(clock.now), clock) as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_MARKETPLACE_METERING", url)
-        yield Visitor(url)
+    with a_visit(monkeypatch) as visitor:
+        yield visitor
 
 
 def test_a_purchase_is_registered_metered_and_billed(visitor: Visitor) -> None:
@@ -363,7 +301,7 @@ def test_a_route_takes_only_its_methods(visitor: Visitor) -> None:
 
 
 def test_a_call_of_another_service_is_an_unknown_operation(visitor: Visitor) -> None:
-    target = {"X-Amz-Target": "AWSMPEntitlementService.GetEntitlements"}
+    target = {"X-Amz-Target": "AWSMPDiscovery.SearchListings"}
 
     status, reply = visitor.ask("POST", "/", {"ProductCode": PRODUCT}, target)
 

@@ -16,7 +16,7 @@ from sandbox.http_server import Handler, Server
 pytestmark = pytest.mark.slow
 
 START_SECONDS_MAX = 60
-ANY_PORTS = ("--aws-port=0", "--marketplace-port=0", "--lambda-port=0")
+ANY_PORTS = ("--aws-port=0", "--marketplace-port=0", "--lambda-port=0", "--api-port=0")
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def zipped(code: str) -> bytes:
 
 def upload(sandbox: Sandbox, key: str, *, code: str = CODE, answer: int = 42) -> dict[str, str]:
     """Put the function's zip where Lambda finds it; return the place."""
-    s3 = sandbox.client("s3")
+    s3 = sandbox.client("s3", "us-east-1")  # elsewhere a bucket is made once only
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key=key, Body=zipped(f"ANSWER = {answer}\n{code}"))
     return {"S3Bucket": BUCKET, "S3Key": key}

@@ -10,9 +10,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from sandbox.marketplace import Marketplace, Purchase
+from sandbox.marketplace import Marketplace
 from sandbox.marketplace_faults import Fault
 from sandbox.marketplace_http import attach
+from sandbox.marketplace_sales import Purchase
 
 NOW = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -88,6 +89,23 @@ class Stage:
             for line in self.marketplace.usage()
         }
 
+    def wait(self, **time: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**time)
+
+    def told(self, after: int = 0) -> list[str]:
+        """The names of what the seller was told, without the variants of detail-types."""
+        return [event.name.partition(" - ")[0] for event in self.marketplace.events_since(after)]
+
+    def hush(self) -> int:
+        """Let everything told so far be known; returns the cursor."""
+        return len(self.marketplace.events())
+
+    def body(self, name: str) -> dict[str, Any]:
+        """The newest event whose name begins so."""
+        events = self.marketplace.events()
+        return dict(next(each.body for each in reversed(events) if each.name.startswith(name)))
+
     def total(self) -> str:
         """The sum of everything billed."""
         return str(sum(line.quantity for line in self.marketplace.usage()))
@@ -95,8 +113,13 @@ class Stage:
 
 def metering_client(key: str = "test", region: str = "us-east-1") -> Any:
     """A boto3 client that makes one attempt for each call."""
+    return client_of("meteringmarketplace", key, region)
+
+
+def client_of(service: str, key: str = "test", region: str = "us-east-1") -> Any:
+    """The same for any service."""
     config = Config(retries={"total_max_attempts": 1})
-    return _session(key).client("meteringmarketplace", region_name=region, config=config)
+    return _session(key).client(service, region_name=region, config=config)
 
 
 @cache

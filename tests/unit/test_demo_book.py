@@ -7,11 +7,11 @@ from sandbox.demo_book import Book
 LINE = ("Ana", "users")
 
 
-def book(*, sent: str = "0", billed: str = "0", quarantined: str = "0") -> Book:
+def book(*, sent: str = "0", billed: str = "0", unbilled: str = "0") -> Book:
     made = Book()
     made.sent[LINE] += Decimal(sent)
     made.billed[LINE] += Decimal(billed)
-    made.quarantined[LINE]["expired"] += Decimal(quarantined)
+    made.unbilled[LINE]["expired"] += Decimal(unbilled)
     return made
 
 
@@ -20,7 +20,7 @@ def test_what_was_sent_and_billed_agrees() -> None:
 
 
 def test_what_waits_with_a_reason_is_found() -> None:
-    assert book(sent="3.5", billed="3", quarantined="0.5").agrees()
+    assert book(sent="3.5", billed="3", unbilled="0.5").agrees()
 
 
 def test_what_is_open_or_parked_is_found() -> None:

@@ -110,7 +110,7 @@ def test_the_variables_of_the_functions_are_those_told() -> None:
     of_the_functions = {
         *METERING,
         *REGISTRATION,
-        *(name for each in SUBSCRIPTION.values() for name in each),
+        *chain(*SUBSCRIPTION.values()),
     }
 
     assert of_settings | of_the_stack == of_the_functions

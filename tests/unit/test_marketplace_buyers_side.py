@@ -183,11 +183,16 @@ def test_a_client_token_with_the_same_request_has_the_same_id() -> None:
     assert stage.total() == "3"
 
 
-def test_a_client_token_with_another_request_conflicts() -> None:
+@pytest.mark.parametrize(
+    "other",
+    [{"Timestamp": NINE - HOUR}, {"UsageAllocations": [{"AllocatedUsageQuantity": 3}]}],
+    ids=["time", "allocations"],
+)
+def test_a_client_token_with_another_request_conflicts(other: dict[str, Any]) -> None:
     stage = Stage()
     meter(stage, ClientToken="one")
 
-    code = refusal(stage, ClientToken="one", Timestamp=NINE - HOUR)
+    code = refusal(stage, ClientToken="one", **other)
 
     assert code == "IdempotencyConflictException"
 

@@ -1,0 +1,1 @@
+"""Registration: a buyer comes with a token, becomes a known customer, and signs up."""

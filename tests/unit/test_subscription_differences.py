@@ -1,0 +1,294 @@
+"""Differences between AWS Marketplace's agreements and our licenses, and what mends them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lambdas.customers.history import Event, Kind, license_of
+from lambdas.customers.license import License, LicenseKey, State
+from lambdas.subscription.differences import (
+    RECENT_S,
+    Agreement,
+    Difference,
+    Finding,
+    finding_of_license,
+    findings_of_active,
+)
+from tests.customers_stage import (
+    BUYER,
+    FIRST,
+    KEY,
+    OTHER_KEY,
+    PRODUCT,
+    PRODUCT_ID,
+    SECOND,
+    arn,
+    documented_arn,
+    happens,
+    registers,
+)
+
+NOW_S = 1_795_429_200
+NOW_MS = NOW_S * 1000
+LONG_AGO_S = NOW_S - 10 * 86_400
+AGREEMENT = Agreement(
+    id=FIRST,
+    status="ACTIVE",
+    account=BUYER,
+    product_id=PRODUCT_ID,
+    offer_id="offer-1",
+    license_arns=(arn(KEY),),
+    start_ms=LONG_AGO_S * 1000,
+    end_ms=None,
+)
+ACTIVE = License(
+    KEY,
+    arn=arn(KEY),
+    account=BUYER,
+    product_code=PRODUCT,
+    state=State.ACTIVE,
+    agreement_id=FIRST,
+    start_s=LONG_AGO_S,
+    registered_s=LONG_AGO_S,
+    active_since_s=LONG_AGO_S,
+)
+PENDING = replace(ACTIVE, state=State.PENDING, active_since_s=None)
+ENDED = replace(ACTIVE, state=State.ENDED, ending_since_s=LONG_AGO_S + 9, ended_s=LONG_AGO_S + 3609)
+
+
+def active(agreement: Agreement = AGREEMENT, *known: License) -> list[Finding]:
+    licenses = {each.key: each for each in known}
+    return list(findings_of_active(agreement, licenses, PRODUCT, NOW_MS))
+
+
+def of_license(each: License, *agreements: Agreement) -> Finding | None:
+    return finding_of_license(each, agreements, NOW_MS)
+
+
+def repaired(finding: Finding, *events: Event) -> License:
+    return license_of(finding.license, [*events, *finding.repairs], NOW_MS)
+
+
+def with_status(status: str, **fields: Any) -> Agreement:
+    return replace(AGREEMENT, status=status, license_arns=(), **fields)
+
+
+# Licenses of active agreements
+
+
+def test_a_license_that_both_know_alike_differs_in_nothing() -> None:
+    assert active(AGREEMENT, ACTIVE) == []
+
+
+def test_an_unknown_license_is_brought_in_with_its_buyer() -> None:
+    [found] = active()
+
+    assert (found.difference, found.license) == (Difference.UNKNOWN_LICENSE, KEY)
+    brought_in = repaired(found)
+    assert brought_in.state is State.ACTIVE
+    assert (brought_in.account, brought_in.product_code) == (BUYER, PRODUCT)
+    assert (brought_in.arn, brought_in.product_id) == (arn(KEY), PRODUCT_ID)
+    assert (brought_in.start_s, brought_in.offer_id) == (LONG_AGO_S, "offer-1")
+
+
+def test_a_customer_is_brought_in_before_the_activation_is_noted() -> None:
+    """Cut short in between, the license is found again; a buyer who never came would not be."""
+    [found] = active()
+
+    assert [each.kind for each in found.repairs] == [Kind.REGISTERED, Kind.ACTIVATED]
+
+
+def test_a_license_that_is_known_and_whose_buyer_has_not_come_stays_so() -> None:
+    assert active(AGREEMENT, replace(ACTIVE, state=State.PENDING, registered_s=None)) == []
+
+
+@pytest.mark.parametrize("known", [PENDING, ENDED], ids=lambda each: each.state)
+def test_a_license_that_is_active_there_alone_is_activated(known: License) -> None:
+    [found] = active(AGREEMENT, known)
+
+    assert found.difference is Difference.MISSED_ACTIVATION
+    story = [registers(-20_000), happens(Kind.CLOSED, -10_000)]
+    assert repaired(found, *story[: 1 + (known is ENDED)]).state is State.ACTIVE
+
+
+def test_a_license_that_ends_here_and_is_active_there_is_activated() -> None:
+    ending = replace(ACTIVE, state=State.ENDING, ending_since_s=NOW_S - RECENT_S)
+
+    [found] = active(AGREEMENT, ending)
+
+    assert found.difference is Difference.MISSED_ACTIVATION
+
+
+@pytest.mark.parametrize("name", ["registered_s", "active_since_s", "ending_since_s"])
+@pytest.mark.parametrize(("ago_s", "differs"), [(RECENT_S, True), (RECENT_S - 1, False)])
+def test_what_changed_within_two_hours_is_left_alone(name: str, ago_s: int, differs: bool) -> None:
+    changed: dict[str, Any] = {name: NOW_S - ago_s}
+    known = replace(PENDING, **changed)
+    if name == "active_since_s":
+        known = replace(known, state=State.ENDED)
+
+    assert bool(active(AGREEMENT, known)) is differs
+
+
+@pytest.mark.parametrize(("ago_s", "differs"), [(RECENT_S, True), (RECENT_S - 1, False)])
+def test_an_unknown_license_that_was_bought_within_two_hours_is_left_alone(
+    ago_s: int, differs: bool
+) -> None:
+    """Its events may be on the way, and its buyer may be about to come."""
+    new = replace(AGREEMENT, start_ms=(NOW_S - ago_s) * 1000)
+
+    assert bool(active(new)) is differs
+
+
+def test_an_unknown_license_of_an_agreement_without_start_is_brought_in() -> None:
+    assert active(replace(AGREEMENT, start_ms=None))
+
+
+@pytest.mark.parametrize(
+    ("held", "there"),
+    [
+        ({"start_s": LONG_AGO_S + 1}, {}),
+        ({"start_s": None}, {}),
+        ({"end_s": NOW_S}, {}),
+        ({}, {"end_ms": NOW_MS}),
+        ({"arn": documented_arn(KEY)}, {}),
+        ({"arn": ""}, {}),
+    ],
+    ids=str,
+)
+def test_terms_that_differ_are_taken_over(held: dict[str, Any], there: dict[str, Any]) -> None:
+    agreement = replace(AGREEMENT, **there)
+
+    [found] = active(agreement, replace(ACTIVE, **held))
+
+    assert found.difference is Difference.MISSED_TERMS
+    story = [registers(-20_000, license_arn=""), happens(Kind.ACTIVATED, -20_000, arn="")]
+    mended = repaired(found, *story)
+    assert (mended.arn, mended.start_s) == (arn(KEY), LONG_AGO_S)
+    assert mended.end_s == (NOW_S if there else None)
+
+
+def test_a_start_within_a_second_is_the_same_start() -> None:
+    """Ours is rounded up."""
+    fraction = replace(AGREEMENT, start_ms=LONG_AGO_S * 1000 - 1)
+
+    assert active(fraction, ACTIVE) == []
+
+
+def test_the_terms_of_an_agreement_that_the_license_has_left_do_not_matter() -> None:
+    """The index of agreements may be behind."""
+    assert active(AGREEMENT, replace(ACTIVE, agreement_id=SECOND, start_s=NOW_S)) == []
+
+
+def test_an_arn_that_cannot_be_sent_is_no_improvement() -> None:
+    documented = replace(AGREEMENT, license_arns=(documented_arn(KEY),))
+
+    assert active(documented, replace(ACTIVE, arn="aws:other:l-1")) == []
+
+
+def test_every_license_of_an_agreement_is_looked_at() -> None:
+    both = replace(AGREEMENT, license_arns=(arn(KEY), arn(OTHER_KEY)))
+
+    assert [each.license for each in active(both, ACTIVE)] == [OTHER_KEY]
+
+
+def test_repairs_of_two_licenses_of_one_agreement_are_for_each() -> None:
+    both = replace(AGREEMENT, license_arns=(arn(KEY), arn(OTHER_KEY)))
+
+    repairs = [event for found in active(both) for event in found.repairs]
+
+    assert len({(each.license, each.id) for each in repairs}) == len(repairs) == 4
+
+
+def test_the_repair_of_another_night_is_another_event() -> None:
+    [tonight] = active(AGREEMENT, PENDING)
+    [tomorrow] = findings_of_active(AGREEMENT, {KEY: PENDING}, PRODUCT, NOW_MS + 86_400_000)
+
+    assert tonight.repairs[0].id != tomorrow.repairs[0].id
+
+
+def test_whatever_happens_after_the_question_wins_over_its_answer() -> None:
+    [found] = active(AGREEMENT, PENDING)
+    later = replace(happens(Kind.CLOSED), at_ms=NOW_MS + 1)
+
+    assert repaired(found, registers(0), later).state is State.ENDING
+
+
+# Licenses that are open here
+
+
+def test_a_license_whose_agreement_was_cancelled_has_ended() -> None:
+    found = of_license(ACTIVE, with_status("CANCELLED"))
+
+    assert found is not None
+    assert (found.difference, found.agreement_id) == (Difference.MISSED_END, FIRST)
+    story = [registers(0), happens(Kind.ACTIVATED, 0)]
+    assert repaired(found, *story).state is State.ENDING
+
+
+@pytest.mark.parametrize("status", ["EXPIRED", "TERMINATED", "ARCHIVED", "ROLLED_BACK", "NEW"])
+def test_a_status_nobody_knows_is_an_end_too(status: str) -> None:
+    found = of_license(ACTIVE, with_status(status))
+
+    assert found is not None
+    assert found.difference is Difference.MISSED_END
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "RENEWED", "REPLACED", "SUPERSEDED"])
+def test_a_license_whose_agreement_goes_on_somehow_stays(status: str) -> None:
+    assert of_license(ACTIVE, with_status(status)) is None
+
+
+def test_a_license_that_was_renewed_and_whose_new_agreement_runs_stays() -> None:
+    assert of_license(ACTIVE, with_status("RENEWED"), with_status("ACTIVE", id=SECOND)) is None
+
+
+def test_a_license_with_an_older_agreement_that_ended_and_one_that_runs_stays() -> None:
+    assert of_license(ACTIVE, with_status("CANCELLED"), with_status("ACTIVE", id=SECOND)) is None
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_license_that_was_renewed_and_then_cancelled_has_ended(at: int) -> None:
+    agreements = [with_status("RENEWED"), with_status("CANCELLED", id=SECOND)]
+
+    found = of_license(replace(ACTIVE, agreement_id=SECOND), *agreements[at:], *agreements[:at])
+
+    assert found is not None
+    assert (found.difference, found.agreement_id) == (Difference.MISSED_END, SECOND)
+
+
+@pytest.mark.parametrize("ended", ["a-0", "z-9"])
+def test_the_end_that_counts_is_that_of_the_agreement_in_force(ended: str) -> None:
+    """The end of an agreement that the license has left would end nothing."""
+    left = with_status("CANCELLED", id=ended, end_ms=NOW_MS)
+    in_force = with_status("CANCELLED", id=SECOND)
+    story = [
+        registers(0, agreement_id=ended),
+        happens(Kind.ACTIVATED, 0, agreement_id=ended),
+        happens(Kind.ACTIVATED, 5, agreement_id=SECOND),
+    ]
+
+    found = of_license(replace(ACTIVE, agreement_id=SECOND), left, in_force)
+
+    assert found is not None
+    assert repaired(found, *story).state is State.ENDING
+
+
+def test_a_license_that_no_agreement_knows_is_for_a_person() -> None:
+    found = of_license(ACTIVE)
+
+    assert found == Finding(Difference.UNKNOWN_AGREEMENT, KEY, FIRST)
+
+
+def test_a_license_that_changed_recently_is_not_looked_at() -> None:
+    recent = replace(ACTIVE, active_since_s=NOW_S - RECENT_S + 1)
+
+    assert of_license(recent, with_status("CANCELLED")) is None
+    assert of_license(recent) is None
+
+
+def test_a_license_of_a_kind_nobody_registered_is_ended_too() -> None:
+    unregistered = replace(ACTIVE, key=LicenseKey("l-1"), registered_s=None)
+
+    assert of_license(unregistered, with_status("CANCELLED")) is not None
