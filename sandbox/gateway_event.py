@@ -82,8 +82,9 @@ def _answered_headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _headers(request: Request, *, signed: bool) -> list[tuple[str, str]]:
-    # The signature is for API Gateway, not for who comes after it.
-    left_out = {"host", "connection", "authorization" if signed else "host"}
+    left_out = {"host", "connection"}
+    if signed:
+        left_out.add("authorization")  # for API Gateway, not for who comes after it
     sent = [
         (name, str(value))
         for name, value in request.headers.items()

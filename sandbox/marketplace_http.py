@@ -116,6 +116,7 @@ class _Door(Handler):
 
     def do_GET(self) -> None:  # noqa: N802 (http.server's name)
         """The page, or a route."""
+        self.body()  # else what is left of it is taken for the next request
         query = dict(parse_qsl(urlsplit(self.path).query))
         if urlsplit(self.path).path == "/":
             self._page(200, buyer_of(query), said=query.get("said", ""))
@@ -124,6 +125,7 @@ class _Door(Handler):
 
     def do_DELETE(self) -> None:  # noqa: N802 (http.server's name)
         """A route."""
+        self.body()
         self._route(dict)
 
     def _press(self, press: Callable[[Stage, Mapping[str, str]], str], body: bytes) -> None:

@@ -37,6 +37,9 @@ FIRST, SECOND = "agmt-1", "agmt-2"
 BEGIN_MS = 1_795_168_800_000
 """2026-11-20T10:00:00Z."""
 
+PUT_EVENTS_ENTRIES_MAX = 10
+"""API reference of PutEvents."""
+
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
 
@@ -136,6 +139,8 @@ class BusDouble(Double):
     def _put(self, params: Params) -> Answer:
         if self.down:
             raise ServiceError(500, self.internal_error_code, "The bus is down.")
+        if len(params["Entries"]) > PUT_EVENTS_ENTRIES_MAX:
+            raise ServiceError(400, "ValidationException", "Too many entries.")
         entries, failed = [], 0
         for each in params["Entries"]:
             if self.refused:

@@ -48,12 +48,19 @@ class Announcement:
         change: what happened.
         detail: what is told of it, as docs/events.md lists it.
         at_s: when it happened.
+        version: of the license it tells of.
     """
 
     id: str
     change: Change
     detail: dict[str, Any]
     at_s: int
+    version: int
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Its place among those of one license: a registration is told before what it found."""
+        return self.at_s, self.version, tuple(Change).index(self.change)
 
 
 def announcements(before: License | None, after: License, at_s: int) -> list[Announcement]:
@@ -86,7 +93,8 @@ def announcement(change: Change, each: License, at_s: int, **more: Any) -> Annou
         more: further members of the detail.
     """
     name = f"{each.key}:{each.version}:{change.name.lower()}"
-    return Announcement(name, change, {"Id": name, **_detail(each), **more}, at_s)
+    detail = {"Id": name, **_detail(each), **more}
+    return Announcement(name, change, detail, at_s, each.version)
 
 
 def _detail(each: License) -> dict[str, Any]:

@@ -7,7 +7,7 @@ the last one of a function that dies: the event comes again, or the sweep finds 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from lambdas.customers.announcements import Announcement, Change, announcements
+from lambdas.customers.announcements import Announcement, announcements
 from lambdas.customers.bus import Bus
 from lambdas.customers.history import Event, Kind, license_of
 from lambdas.customers.license import Entitlement, License, LicenseKey, State
@@ -83,13 +83,10 @@ class Changes:
         return len(taken)
 
     def publish_leftovers(self, *outboxes: Outbox) -> int:
-        """Publish what was written and perhaps never published; returns how many the bus took.
-
-        The oldest goes first, and of one second a registration before what it found.
-        """
+        """Publish what was written and perhaps never published; returns how many the bus took."""
         return sum(
-            self.publish(sorted(each.leftovers(), key=_occurrence), each)
-            for each in (self._outbox, *outboxes)
+            self.publish(sorted(outbox.leftovers(), key=lambda each: each.place), outbox)
+            for outbox in (self._outbox, *outboxes)
         )
 
     def _keep(self, event: Event) -> list[LicenseKey]:
@@ -158,10 +155,6 @@ class Changes:
                 self.publish(told_of)
                 return after
         raise LicenseContendedError(f"{key} was changed by others {WRITES_MAX} times in a row")
-
-
-def _occurrence(each: Announcement) -> tuple[int, int]:
-    return each.at_s, tuple(Change).index(each.change)
 
 
 def _fits(waiting: Event, each: License) -> bool:

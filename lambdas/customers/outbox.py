@@ -31,6 +31,7 @@ class Outbox:
                     "change": {"S": str(each.change)},
                     "detail": {"S": json.dumps(each.detail)},
                     "at_s": {"N": str(each.at_s)},
+                    "version": {"N": str(each.version)},
                 },
             }
         }
@@ -49,6 +50,7 @@ class Outbox:
                 change=Change(item["change"]["S"]),
                 detail=json.loads(item["detail"]["S"]),
                 at_s=int(item["at_s"]["N"]),
+                version=int(item["version"]["N"]),
             )
 
     def delete(self, each: Announcement) -> None:

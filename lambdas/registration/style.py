@@ -23,8 +23,9 @@ body{margin:0;background:var(--back);color:var(--text);font:1rem/1.55 system-ui,
 header,main,footer{max-width:36rem;margin:0 auto;padding:0 1.25rem}
 header{padding-top:2rem;padding-bottom:.5rem;font-weight:600}
 header img{display:block;max-width:100%;height:3rem;object-fit:contain;object-position:left;\
-background:#fff;border-radius:.25rem;padding:.25rem}
+background:#fff;border-radius:.25rem;padding:.25rem;margin-left:-.25rem}
 main{padding-top:1rem;padding-bottom:1.5rem}
+main:first-child{padding-top:2.5rem}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 1rem}
 h2{font-size:1.125rem;line-height:1.3;margin:1.75rem 0 .5rem}
 p,ol,ul{margin:0 0 1rem}
@@ -46,10 +47,11 @@ border-radius:.375rem;text-decoration:none;cursor:pointer}
 .summary{border:2px solid var(--bad);border-radius:.375rem;padding:1rem 1.25rem .25rem;\
 margin:0 0 1.5rem}
 .summary h2{margin-top:0}
-.summary ul{list-style:none;padding:0}
+.summary ul{list-style:none;padding:0;margin-bottom:.5rem}
 .summary a{display:inline-block;color:var(--bad);padding:.625rem 0}
 :focus-visible{outline:3px solid var(--text);outline-offset:2px}
-footer{padding-top:1rem;padding-bottom:2.5rem;border-top:1px solid var(--line)}
+footer{padding-bottom:2.5rem}
+footer::before{content:"";display:block;border-top:1px solid var(--line);margin-bottom:1rem}
 footer p{margin:0}
 .links{list-style:none;padding:0;margin:0;display:flex;flex-wrap:wrap;gap:0 1.5rem}
 footer a,.aside a{display:inline-block;padding:.625rem 0;min-width:2.75rem}

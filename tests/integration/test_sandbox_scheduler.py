@@ -100,6 +100,26 @@ def test_running_until_a_time_fires_at_every_due_time(sandbox: Sandbox) -> None:
     assert sandbox.clock.now() == NINE + timedelta(hours=1, minutes=10)
 
 
+def test_what_else_is_done_at_a_due_time_comes_before_the_firing(sandbox: Sandbox) -> None:
+    create_schedule(sandbox, "cron(1/20 * * * ? *)")
+    done: list[datetime] = []
+
+    sandbox.scheduler.run_until(
+        NINE + timedelta(minutes=30), before_each=lambda: done.append(sandbox.clock.now())
+    )
+
+    minutes = [(each - NINE) // timedelta(minutes=1) for each in done]
+    assert minutes == [0, 1, 21, 30]
+
+
+def test_time_passes_for_schedules_and_messages_together(sandbox: Sandbox) -> None:
+    create_schedule(sandbox, "cron(1/20 * * * ? *)")
+
+    fired = sandbox.run_until(NINE + timedelta(minutes=30))
+
+    assert [each.due for each in fired] == [NINE + timedelta(minutes=each) for each in (1, 21)]
+
+
 def test_the_function_runs_at_the_due_time(sandbox: Sandbox) -> None:
     create_schedule(sandbox, "rate(7 minutes)")
 

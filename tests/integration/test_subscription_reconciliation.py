@@ -155,6 +155,12 @@ def test_a_purchase_of_a_moment_ago_is_left_to_its_events(functions: Functions) 
     assert differences(functions.reconcile()) == ["unknown-license"]
 
 
+def test_a_license_that_is_not_provisioned_is_not_brought_in(functions: Functions) -> None:
+    bought = functions.buy(state="pending")
+
+    assert differences(tonight(functions, bought)) == []
+
+
 def test_a_buyer_who_was_brought_in_and_comes_later_is_told_once(functions: Functions) -> None:
     lose(functions)
     bought = functions.buy()
@@ -231,6 +237,20 @@ def test_a_missed_end_is_mended(functions: Functions, change: Any, with_product:
     assert functions.told()[-1] == "Subscription Ending"
 
 
+def test_a_missed_end_of_a_license_that_is_pending_here_is_mended(
+    functions: Functions,
+) -> None:
+    lose(functions)
+    bought = functions.buy()
+    functions.register(bought)
+    functions.wait(seconds=90)
+    functions.marketplace.change_license(bought.license_arn, "cancel")
+
+    assert differences(tonight(functions)) == ["missed-end"]
+
+    assert functions.license(bought).state is State.ENDING
+
+
 def test_a_missed_end_of_a_license_that_was_renewed_once_is_mended(
     functions: Functions,
 ) -> None:
@@ -258,6 +278,17 @@ def test_missed_terms_are_mended(functions: Functions) -> None:
 
     assert agreement.ends_at is not None
     assert functions.license(bought).end_s == int(agreement.ends_at.timestamp())
+
+
+def test_a_license_whose_agreement_is_in_force_is_not_asked_for_again(
+    functions: Functions,
+) -> None:
+    bought = active(functions)
+
+    tonight(functions, bought)
+
+    operations = [each.operation for each in functions.marketplace.calls()]
+    assert operations == ["SearchAgreements", "GetAgreementEntitlements"]
 
 
 def test_a_license_that_no_agreement_knows_is_left_to_a_person(functions: Functions) -> None:

@@ -129,6 +129,12 @@ def test_a_start_with_milliseconds_is_rounded_up() -> None:
     assert told(captured).active_since_s == BEGIN_MS // 1000 + 1
 
 
+def test_an_agreement_with_milliseconds_starts_a_second_later() -> None:
+    captured = of_agreement(Kind.AGREED, 0, start_ms=BEGIN_MS + 1)
+
+    assert told(captured, UPDATED).start_s == BEGIN_MS // 1000 + 1
+
+
 def test_an_update_of_an_active_license_is_no_new_start() -> None:
     assert told(UPDATED, happens(Kind.ACTIVATED, 30), REGISTERED).active_since_s == second(1)
 
@@ -185,7 +191,7 @@ def test_a_clock_behind_the_event_sees_the_last_hour() -> None:
 
 
 def test_of_a_close_and_an_opening_in_one_second_the_close_counts() -> None:
-    opening, close = happens(Kind.ACTIVATED, 60), happens(Kind.CLOSED, 60)
+    opening, close = happens(Kind.ACTIVATED, 60, id="z"), happens(Kind.CLOSED, 60, id="a")
 
     assert told(REGISTERED, opening, close).state is State.ENDING
 
@@ -213,6 +219,21 @@ def test_subscribing_again_before_unsubscribe_success_keeps_the_customer() -> No
     back = told_legacy(SUBSCRIBED, CUSTOMER, PENDING, again, minute=200)
 
     assert (back.state, back.active_since_s) == (State.ACTIVE, second(70))
+
+
+def test_a_customer_who_comes_back_has_a_whole_last_hour_again() -> None:
+    again = [of_topic(Kind.ACTIVATED, 200), of_topic(Kind.CLOSED, 300)]
+
+    gone = told_legacy(SUBSCRIBED, CUSTOMER, PENDING, UNSUBSCRIBED, *again, minute=359)
+
+    assert gone.state is State.ENDING
+
+
+def test_a_topic_ends_a_customer_whose_agreement_is_known() -> None:
+    """The topics name no agreement; registration may have."""
+    known = replace(CUSTOMER, agreement_id=FIRST)
+
+    assert told_legacy(SUBSCRIBED, known, PENDING).state is State.ENDING
 
 
 def test_a_license_that_comes_back_can_be_cancelled_again() -> None:
