@@ -67,7 +67,8 @@ def announcements(before: License | None, after: License, at_s: int) -> list[Ann
     """List what is to be told when a license changes.
 
     Nothing is told of a license whose buyer has not registered: the seller's product does not know
-    that customer yet. The registration is told first, then the state it finds.
+    that customer yet. The registration is told first, then the state it finds. What changes before
+    the activation is told with it.
     """
     if after.registered_s is None:
         return []
@@ -78,7 +79,11 @@ def announcements(before: License | None, after: License, at_s: int) -> list[Ann
         changes.append(Change.REGISTERED)
     if after.state is not state_before and after.state in _OF_STATE:
         changes.append(_OF_STATE[after.state])
-    elif known and any(getattr(before, name) != getattr(after, name) for name in _TOLD):
+    elif (
+        known
+        and after.state in _OF_STATE
+        and any(getattr(before, name) != getattr(after, name) for name in _TOLD)
+    ):
         changes.append(Change.CHANGED)
     return [announcement(change, after, at_s) for change in changes]
 
