@@ -21,6 +21,7 @@ unexport VIRTUAL_ENV PYTHONPATH
 READY := $(VENV)/.ready
 SEEDS ?= 1000
 FROM ?= 0
+SIZE ?= core
 
 .PHONY: help
 help: ## Show this list
@@ -67,8 +68,8 @@ chromium: $(READY) ## Install Chromium for the browser run of the tests, where a
 	python -m tests.e2e.browser
 
 .PHONY: simulate
-simulate: $(READY) ## Play SEEDS runs of the simulation, beginning with seed FROM
-	@python -m tests.simulation --seeds $(SEEDS) --from $(FROM)
+simulate: $(READY) ## Play SEEDS runs of the simulation, SIZE core or whole, beginning with seed FROM
+	@python -m tests.simulation --size $(SIZE) --seeds $(SEEDS) --from $(FROM)
 
 .PHONY: synth
 synth: $(READY) ## Write the CloudFormation templates to cdk.out and lint them; needs no account

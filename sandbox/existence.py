@@ -101,9 +101,9 @@ WITHOUT_ID = frozenset({"AWS::Lambda::Permission"})
 
 # A ClientError or nothing means that it is not there.
 EXISTS: dict[str, Callable[[Client, Made], object]] = {
-    "AWS::ApiGateway::Account": lambda client, _made: client("apigateway")
-    .get_account()
-    .get("cloudwatchRoleArn"),
+    "AWS::ApiGateway::Account": lambda client, _made: (
+        client("apigateway").get_account().get("cloudwatchRoleArn")
+    ),
     "AWS::ApiGateway::BasePathMapping": _base_path_mapping,
     "AWS::ApiGateway::Deployment": lambda client, made: client("apigateway").get_deployment(
         restApiId=made.named("RestApiId"), deploymentId=made.physical_id

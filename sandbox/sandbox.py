@@ -161,7 +161,7 @@ class Sandbox:
     def emulator(self, route: str, body: Mapping[str, object] | None = None) -> Any:
         """Ask the Marketplace emulator (GET), or tell it something (POST), and return its answer.
 
-        Its routes are in `sandbox.marketplace_admin`, such as "usage" and "purchases".
+        Its routes are in `sandbox.marketplace.admin`, such as "usage" and "purchases".
         """
         return ask(f"{self.endpoints.marketplace}/emulator/{route}", body)
 
@@ -251,7 +251,7 @@ class Sandbox:
         synth = self._tied(cdk.synth()) if self._app else None
         self._serve("sandbox.aws", ports.aws, clock=self._files.clock)
         if self._marketplace_url is None:
-            market = "sandbox.marketplace_http"
+            market = "sandbox.marketplace.http"
             self._serve(market, ports.marketplace, "--clock-file", self._files.clock)
         self._run_functions(ports)
         for port, server in self._servers.items():
@@ -279,7 +279,7 @@ class Sandbox:
         return ports
 
     def _serve(self, module: str, port: int, *arguments: object, clock: Path | None = None) -> None:
-        name = module.rpartition(".")[2]
+        name = module.removeprefix("sandbox.").replace(".", "-")
         self._servers[port] = self._tied(
             Child(
                 name,

@@ -34,9 +34,9 @@ from lambdas.registration.page import Pages
 from lambdas.registration.seller import Seller
 from lambdas.registration.wiring import Wiring
 from sandbox import marketplace as emulator
-from sandbox.marketplace_http import attach
-from sandbox.marketplace_rules import Readings
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.http import attach
+from sandbox.marketplace.rules import Readings
+from sandbox.marketplace.sales import Purchase
 from sandbox.memory.double import Params
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from tests.world import BUYER, PRODUCT, create_table

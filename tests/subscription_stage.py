@@ -26,8 +26,8 @@ from lambdas.customers.table import CustomersTable
 from lambdas.subscription.environment import NAMES
 from lambdas.subscription.handler import handler, reconcile, sweep, wiring
 from sandbox.marketplace import Marketplace
-from sandbox.marketplace_http import attach
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.http import attach
+from sandbox.marketplace.sales import Purchase
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from tests.customers_stage import BUYER, PRODUCT, BusDouble, registers
 from tests.world import create_table

@@ -34,8 +34,8 @@ from lambdas.metering.terms import Terms
 from lambdas.metering.tick import tick
 from lambdas.metering.wiring import Wiring
 from sandbox import marketplace as emulator
-from sandbox.marketplace_http import attach
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.http import attach
+from sandbox.marketplace.rules import Readings
 from sandbox.memory.double import Params
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from sandbox.memory.sqs import MemorySQS

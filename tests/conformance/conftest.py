@@ -13,8 +13,8 @@ from botocore.config import Config
 
 from sandbox.clock import Clock
 from sandbox.marketplace import Marketplace
-from sandbox.marketplace_http import serve
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.http import serve
+from sandbox.marketplace.rules import Readings
 from tests.conformance.against import ENDPOINT_VARIABLE, Against, against, protect
 from tests.conformance.citations import METERING
 from tests.conformance.rulebook import AS_MODELLED, SETTINGS, Mode

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 import botocore
 import pytest
 
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.rules import Readings
 from tests.conformance.citations import BOTOCORE, PAGES, Constraint, Page, Words
 from tests.conformance.rulebook import FOLDER, SETTINGS, Mode, book, modules, rules
 

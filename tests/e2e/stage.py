@@ -9,7 +9,7 @@ from typing import Any
 
 from lambdas.customers.license import License, LicenseKey, license_key_of_arn
 from lambdas.customers.table import CustomersTable
-from sandbox.marketplace_agreements import product_id_of
+from sandbox.marketplace.agreements import product_id_of
 from sandbox.sandbox import Sandbox
 
 PRODUCT = "example000000000000000001"

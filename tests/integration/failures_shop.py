@@ -25,9 +25,9 @@ from lambdas import telemetry
 from lambdas.customers.license import License
 from lambdas.registration import handler as registration
 from lambdas.subscription import handler as subscription
-from sandbox.marketplace_http import attach
-from sandbox.marketplace_rules import Readings
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.http import attach
+from sandbox.marketplace.rules import Readings
+from sandbox.marketplace.sales import Purchase
 from tests.integration.failures_stage import NO_HEARTBEATS
 from tests.world import BUYER, CUSTOMERS, DIMENSIONS, PRODUCT, START, World, create_table
 

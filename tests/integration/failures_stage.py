@@ -10,7 +10,7 @@ from typing import Any
 from lambdas.customers.license import License
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.rules import Readings
 from tests.world import HOUR, PRODUCT, World
 
 NO_HEARTBEATS = Terms(product_code=PRODUCT)

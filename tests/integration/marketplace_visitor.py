@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from sandbox.clock import Clock
 from sandbox.marketplace import Marketplace
-from sandbox.marketplace_http import serve
+from sandbox.marketplace.http import serve
 
 NOW = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)

@@ -15,8 +15,8 @@ import pytest
 
 from lambdas.customers.license import License
 from lambdas.metering.records import Status
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.rules import Readings
 from tests.integration.failures_stage import (
     NO_HEARTBEATS,
     a_world,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambdas.metering.records import Status
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.rules import Readings
 from sandbox.memory.double import Fault, Params
 from tests.integration.failures_stage import a_quarter_past, a_world, status, statuses
 from tests.interruptions import kill, puts_entry

@@ -9,8 +9,8 @@ from urllib.parse import quote_plus
 import pytest
 
 from lambdas.customers.license import State
-from sandbox.marketplace_events import Timing
-from sandbox.marketplace_faults import Detour, Fault
+from sandbox.marketplace.events import Timing
+from sandbox.marketplace.faults import Detour, Fault
 from tests.integration.failures_shop import TOKEN_FIELD, a_shop
 from tests.world import HOUR
 

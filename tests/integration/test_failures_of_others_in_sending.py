@@ -15,9 +15,9 @@ import pytest
 
 from lambdas.customers.license import license_key_of_arn
 from lambdas.metering.records import Status
-from sandbox.marketplace_events import Timing
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.events import Timing
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.rules import Readings
 from tests.integration.failures_stage import a_quarter_past, a_world, status, statuses
 from tests.interruptions import SPOILED, spoil
 from tests.world import HOUR, METERING_CALL, PRODUCT

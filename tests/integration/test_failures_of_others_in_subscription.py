@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from lambdas.customers.license import License, State
-from sandbox.marketplace_events import Timing
-from sandbox.marketplace_faults import Detour
-from sandbox.marketplace_rules import Readings
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.events import Timing
+from sandbox.marketplace.faults import Detour
+from sandbox.marketplace.rules import Readings
+from sandbox.marketplace.sales import Purchase
 from tests.integration.failures_shop import Shop, a_shop
 from tests.integration.failures_stage import reasons, statuses
 from tests.world import BUYER, DIMENSIONS, HOUR

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from lambdas.metering.aws import Marketplace, connect
 from lambdas.registration import aws as registration
 from lambdas.subscription import aws as subscription
-from sandbox.marketplace_http import attach
+from sandbox.marketplace.http import attach
 from tests.integration.failures_stage import a_quarter_past
 from tests.world import BUYER, METERING_CALL, World, metering_client
 

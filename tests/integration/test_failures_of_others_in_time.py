@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from lambdas.metering.terms import Terms
-from sandbox.marketplace_faults import Fault
+from sandbox.marketplace.faults import Fault
 from tests.integration.failures_stage import a_world, billed_by_hour, reasons, statuses
 from tests.world import DIMENSIONS, HOUR, World
 

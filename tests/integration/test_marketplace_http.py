@@ -362,7 +362,7 @@ def test_concurrent_calls_lose_nothing_and_bill_nothing_twice(visitor: Visitor) 
 def start(*arguments: str) -> tuple[subprocess.Popen[str], str]:
     """Run the emulator alone; returns its process and URL."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox.marketplace_http", *arguments],
+        [sys.executable, "-m", "sandbox.marketplace.http", *arguments],
         stdout=subprocess.PIPE,
         text=True,
     )

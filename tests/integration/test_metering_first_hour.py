@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.rules import Readings
 from tests.integration.failures_shop import a_shop
 
 

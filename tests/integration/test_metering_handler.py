@@ -30,8 +30,8 @@ from lambdas.telemetry import Metric
 from lambdas.variables import EnvironmentInvalidError
 from sandbox.clock import Clock
 from sandbox.marketplace import Marketplace
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_http import serve
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.http import serve
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from sandbox.memory.sqs import MemorySQS
 from tests.world import BUYER, PRODUCT, create_table

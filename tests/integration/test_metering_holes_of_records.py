@@ -10,8 +10,8 @@ from typing import Any
 from lambdas.customers.license import License
 from lambdas.metering.records import Outcome, Status
 from lambdas.metering.terms import Terms
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.rules import Readings
 from sandbox.memory.double import Params
 from tests.interruptions import kill, paused, puts_entry
 from tests.world import PRODUCT, World

@@ -8,7 +8,7 @@ from decimal import Decimal
 from lambdas.customers.license import License
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
-from sandbox.marketplace_faults import Fault
+from sandbox.marketplace.faults import Fault
 from tests.world import PRODUCT, World
 
 NO_HEARTBEATS = Terms(product_code=PRODUCT)

@@ -12,8 +12,8 @@ import pytest
 from lambdas.customers.license import License, State
 from lambdas.metering.records import Outcome, Status
 from lambdas.metering.terms import Terms
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.rules import Readings
 from tests.world import HOUR, PRODUCT, World
 
 NO_HEARTBEATS = Terms(product_code=PRODUCT)

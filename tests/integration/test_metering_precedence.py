@@ -4,7 +4,7 @@ from lambdas.customers.license import License, State
 from lambdas.metering.aws import Settled
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
-from sandbox.marketplace_faults import Fault
+from sandbox.marketplace.faults import Fault
 from tests.interruptions import paused
 from tests.world import PRODUCT, World
 

@@ -17,7 +17,7 @@ from lambdas.customers.license import License, State
 from lambdas.metering.aws import Quarantined
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
-from sandbox.marketplace_faults import Fault
+from sandbox.marketplace.faults import Fault
 from sandbox.memory.double import Params
 from tests.interruptions import kill, paused
 from tests.world import BUYER, DIMENSIONS, HOUR, PRODUCT, World

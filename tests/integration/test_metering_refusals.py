@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, No
 from lambdas.customers.license import License
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
-from sandbox.marketplace_faults import Fault
+from sandbox.marketplace.faults import Fault
 from tests.interruptions import SPOILED, spoil
 from tests.world import PRODUCT, World
 

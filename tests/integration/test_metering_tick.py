@@ -15,7 +15,7 @@ from lambdas.customers.license import License, State
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
 from lambdas.metering.tick import tick
-from sandbox.marketplace_faults import Fault
+from sandbox.marketplace.faults import Fault
 from sandbox.memory.double import Params
 from tests.world import PRODUCT, World
 

@@ -7,7 +7,7 @@ import pytest
 from lambdas.customers.history import Event, Kind
 from lambdas.customers.license import State, license_key_of_arn
 from lambdas.registration.register import LICENSE_WAIT_S
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.rules import Readings
 from tests.registration_stage import CUSTOMERS, EVENTS, REGISTRATIONS, Stage, sample
 from tests.world import BUYER, PRODUCT
 

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from lambdas.customers.license import license_key_of_arn
-from sandbox.marketplace_rules import Readings
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.rules import Readings
+from sandbox.marketplace.sales import Purchase
 from tests.interruptions import Killed
 from tests.registration_stage import SENDER, Stage
 

@@ -25,8 +25,8 @@ from lambdas.registration.environment import EnvironmentInvalidError
 from lambdas.registration.handler import desk, handler
 from sandbox.clock import Clock
 from sandbox.marketplace import Marketplace
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_http import serve
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.http import serve
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from tests.registration_stage import Answered, Wire, sample
 from tests.world import BUYER, PRODUCT, create_table

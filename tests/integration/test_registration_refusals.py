@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lambdas.registration.aws import CREDENTIALS_WORD
-from sandbox.marketplace_faults import Fault
+from sandbox.marketplace.faults import Fault
 from sandbox.memory.double import Fault as TableFault
 from tests.registration_stage import CUSTOMERS, EVENTS, REGISTRATIONS, Stage, sample
 

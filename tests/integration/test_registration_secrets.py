@@ -10,9 +10,9 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_rules import Readings
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.rules import Readings
+from sandbox.marketplace.sales import Purchase
 from sandbox.memory.double import Params, ServiceError
 from tests.registration_stage import CUSTOMERS, REGISTRATIONS, SENDER, Answered, Stage
 

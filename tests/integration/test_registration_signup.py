@@ -3,7 +3,7 @@
 import pytest
 
 from lambdas.customers.license import LicenseKey
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.sales import Purchase
 from sandbox.memory.double import Fault as TableFault
 from sandbox.memory.double import ServiceError
 from tests.registration_stage import REGISTRATIONS, SENDER, Outline, Stage, sample

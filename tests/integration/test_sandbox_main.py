@@ -240,7 +240,7 @@ def test_a_marketplace_that_runs_already_is_used(tmp_path: Path) -> None:
 
     with started(tmp_path, AWS_ENDPOINT_URL_MARKETPLACE_METERING=f"http://{theirs.address}"):
         url = in_shell(tmp_path, "echo $MARKETPLACE_URL")
-        own = [each for each in running_in(tmp_path) if "sandbox.marketplace_http" in each]
+        own = [each for each in running_in(tmp_path) if "sandbox.marketplace.http" in each]
     theirs.stop()
 
     assert (url, own) == (f"http://{theirs.address}", [])

@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.customers.license import License, LicenseKey, State
 from lambdas.telemetry import Metric
-from sandbox.marketplace_faults import Detour, Fault
+from sandbox.marketplace.faults import Detour, Fault
 from tests.customers_stage import KEY, documented_arn
 from tests.subscription_stage import Functions, failed, running
 

@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 from lambdas.customers.license import State, license_key_of_arn
 from lambdas.subscription.differences import RECENT_S
 from lambdas.telemetry import Metric
-from sandbox.marketplace_events import Event
-from sandbox.marketplace_faults import Detour, Fault
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.events import Event
+from sandbox.marketplace.faults import Detour, Fault
+from sandbox.marketplace.sales import Purchase
 from tests.customers_stage import BUYER, PRODUCT
 from tests.subscription_stage import Functions, failed, running
 

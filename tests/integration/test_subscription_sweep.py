@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from lambdas.customers.license import License, State
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.sales import Purchase
 from tests.customers_stage import BUYER
 from tests.subscription_stage import REGISTRATIONS, Functions, running
 

@@ -1,119 +1,142 @@
 """The invariants of docs/design.md, checked while a simulation runs and when it has ended.
 
 The keeper reads the log as it grows, entry by entry, and keeps an account of its own: plain
-dictionaries of whole keys, no packed memory, no cursor, no code of the ledger but its encoding.
+dictionaries of whole keys, no packed memory, no cursor, no code of the ledger but its encoding. It
+knows what producers meant, and what AWS Marketplace really bills.
 """
 
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NoReturn
 
 from lambdas.customers.license import LicenseKey
-from lambdas.metering.hours import Hour, hour_from_text, hour_of, month_of
-from lambdas.metering.ledger import Fold, Packed, Seal, records_of, unpack
-from lambdas.metering.usage import Redrive, Rejected, Rules, Usage, read_message, record_key
-from sandbox.memory.double import Params
-from tests.world import DIMENSIONS, LEDGER, PRODUCT, World
+from lambdas.metering.hours import HOUR_S, Hour, end_s, hour_of, month_of, start_s
+from lambdas.metering.ledger import Cell, Fold, FrozenRecord, Packed, Seal, records_of, unpack
+from lambdas.metering.terms import Terms
+from lambdas.metering.usage import record_key
+from tests.simulation.market import Wire, cell_of, is_closed, micros_of, seconds_of
+from tests.simulation.tale import SKEW_S_MAX
+from tests.simulation.units import Unit, Units
 
 KEY_BYTES = 16
+CHECK_AT = 12
 STORY_LINES_MAX = 60
 
-Cell = tuple[LicenseKey, str, Hour]
-Name = tuple[bytes, bytes]
-"""A key and the check of its content: one unit of usage as a producer meant it."""
+TICK_S_MAX = 300
+"""Whoever seals has seen an empty queue at most so long ago, or waits for longer."""
+
+OWED_S = 3 * HOUR_S
+"""A record that could be sent for so long without any fault must be on the bill."""
 
 
 class Violation(AssertionError):  # noqa: N818 (a word of the domain)
     """An invariant does not hold; the message says which, and what happened before."""
 
+    def __init__(self, claim: str, story: Sequence[str]) -> None:
+        super().__init__("\n".join([claim, *story[-STORY_LINES_MAX:]]))
+        self.claim = claim
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the keeper may look at, whatever the world is made of.
+
+    Attributes:
+        clock: the world's time.
+        entry: an entry of the log.
+        quarantined: names of what waits in quarantine.
+        messages: how many messages the queue holds, in whatever state.
+        bill: what AWS Marketplace bills of what we sent, in 10⁻⁶.
+        outcomes: what the ledger says became of records.
+    """
+
+    clock: Callable[[], float]
+    entry: Callable[[int], Packed | None]
+    quarantined: Callable[[], set[str]]
+    messages: Callable[[], int]
+    bill: Callable[[], dict[Cell, int]]
+    outcomes: Callable[[], dict[Cell, str]]
+
 
 class Ledgerkeeper:
     """Keeps an account of its own beside the ledger, and compares."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, sight: Sight, terms: Terms) -> None:
+        self.sight = sight
+        self.terms = terms
+        self.units = Units(terms)
         self.story: list[str] = []
-        self.meant: dict[Name, Usage | Rejected] = {}
-        self.bodies: dict[str, str] = {}
-        self.receipts: dict[str, str] = {}
-        self.billed_now: set[bytes] = set()
         self.last = 0
         self.watermark = Hour(-1)
         self.early: dict[LicenseKey, Hour] = {}
         self.keys: dict[bytes, bytes] = {}
         self.open: Counter[Cell] = Counter()
         self.sealed: dict[Cell, tuple[int, int]] = {}
-        self.folded: Counter[tuple[str, int]] = Counter()
+        self.sealed_at_s: dict[Cell, float] = {}
+        self.folded: Counter[tuple[LicenseKey, str, int]] = Counter()
         self.succeeded: set[Cell] = set()
-        self.watch(world.marketplace_client)
+        self.elsewhere: set[Cell] = set()
+        self.emptied_s: list[float] = []
 
     def note(self, line: str) -> None:
         """Remember what happened, for the story of a violation."""
-        self.story.append(f"{self.world.time():%d %H:%M:%S} {line}")
+        now = datetime.fromtimestamp(self.sight.clock(), UTC)
+        self.story.append(f"{now:%d %H:%M:%S} {line}")
 
-    def fail(self, claim: str) -> None:
+    def fail(self, claim: str) -> NoReturn:
         """Raise, with the last lines of the story."""
-        raise Violation("\n".join([claim, *self.story[-STORY_LINES_MAX:]]))
+        raise Violation(claim, self.story)
 
-    def check(self, holds: bool, claim: str) -> None:
-        """Raise unless a claim holds."""
-        if not holds:
-            self.fail(claim)
+    # While it runs
 
-    # What producers meant
-
-    def read(self, message_id: str, body: str) -> list[Usage | Rejected | Redrive]:
-        """Read a message as if its time had come: what is in the future now may count later."""
-        now_s = int(self.world.now_s) + 24 * 3600
-        rules = Rules(frozenset(DIMENSIONS), PRODUCT)
-        return read_message(body, message_id=message_id, arrived_s=now_s, now_s=now_s, rules=rules)
-
-    def note_sent(self, message_id: str, body: str) -> None:
-        """Write down what a message means."""
-        self.bodies[message_id] = body
-        for each in self.read(message_id, body):
-            assert not isinstance(each, Redrive)
-            self.meant.setdefault((each.key, each.check), each)
-
-    def note_redrive(self, order: dict[str, str], *, bill_now: bool) -> None:
-        """Write down what may be billed in another month than it was used."""
-        if bill_now:
-            key = order.get("Key")
-            self.billed_now.add(
-                bytes.fromhex(key)[:12]
-                if key
-                else record_key(order["License"], order["Dimension"], hour_from_text(order["Hour"]))
-            )
-
-    # Deleted from the queue implies in the log or in quarantine
-
-    def note_received(self, answer: dict[str, Any]) -> None:
-        for message in answer.get("Messages", []):
-            self.receipts[message["ReceiptHandle"]] = message["MessageId"]
-
-    def check_deletion(self, params: Params) -> None:
+    def see_deletion(self, message_ids: Iterable[str]) -> None:
+        """Check that what a message meant is somewhere else when it is deleted."""
         self.look()
-        waiting = {name for name, _ in self.world.quarantined()}
-        for entry in params["Entries"]:
-            message_id = self.receipts[entry["ReceiptHandle"]]
-            for each in self.read(message_id, self.bodies.get(message_id, "[]")):
-                assert not isinstance(each, Redrive)
-                name = (each.key + each.check).hex()
-                known = self.keys.get(each.key) == each.check or name in waiting
-                self.check(known, f"deleted from the queue, but nowhere else: {each}")
+        waiting = self.sight.quarantined()
+        for unit in self.units.of_messages(message_ids):
+            if not unit.is_counted(self.keys) and not unit.waits(waiting):
+                self.fail(f"deleted from the queue, but nowhere else: {unit}")
+
+    def see_empty(self) -> None:
+        """Remember that a receive came back with nothing."""
+        self.emptied_s.append(self.sight.clock())
+
+    def see_quarantined(self, key: bytes, check: bytes, reason: str) -> None:
+        """Check that usage does not wait without need."""
+        if not self.units.may_wait((key, check), reason, self.sight.clock()):
+            self.fail(f"quarantined as {reason}: {self.units.of_name[key, check]}")
+
+    def see_call(self, usage_records: Iterable[Wire]) -> None:
+        """Check that what is sent is what is sealed."""
+        self.look()
+        for wire in usage_records:
+            sent, sealed = (micros_of(wire), seconds_of(wire)), self.sealed.get(cell_of(wire))
+            if sent != sealed:
+                self.fail(f"sent, not sealed: {sent} for {cell_of(wire)}, sealed {sealed}")
+
+    def see_success(self, cell: Cell) -> None:
+        """Remember that AWS Marketplace said so to us."""
+        self.succeeded.add(cell)
+
+    def see_outcome(self, cell: Cell, status: str) -> None:
+        """Check that nothing is accepted but by AWS Marketplace, nor expired but by time."""
+        self.look()
+        if cell not in self.sealed:
+            self.fail(f"{status}, but never sealed: {cell}")
+        if status == "accepted" and cell not in self.succeeded:
+            self.fail(f"accepted by nobody: {cell}")
+        at_s, now_s = self.sealed[cell][1], self.sight.clock()
+        if status == "expired" and not is_closed(at_s, now_s, self.terms.window_hours):
+            self.fail(f"expired in its window: {cell}")
 
     # The log
 
     def look(self) -> None:
         """Take in new entries of the log and check each of them."""
-        while item := self.world.dynamodb.item(LEDGER, "log", f"{self.last + 1:012d}"):
+        while (packed := self.sight.entry(self.last + 1)) is not None:
             self.last += 1
-            packed = Packed(
-                item["kind"]["S"],
-                int(item["v"]["N"]),
-                int(item["at"]["N"]),
-                item["keys"]["B"] if "keys" in item else b"",
-                item["body"]["B"],
-            )
             entry = unpack(packed)
             if isinstance(entry, Fold):
                 self.take_fold(entry)
@@ -125,29 +148,27 @@ class Ledgerkeeper:
 
     def take_fold(self, entry: Fold) -> None:
         for at in range(0, len(entry.keys), KEY_BYTES):
-            key, check = entry.keys[at : at + 12], entry.keys[at + 12 : at + KEY_BYTES]
-            self.check(key not in self.keys, f"entry {self.last}: key {key.hex()} counted twice")
-            self.keys[key] = check
+            key = entry.keys[at : at + CHECK_AT]
+            if key in self.keys:
+                self.fail(f"key counted twice: {key.hex()}, in entry {self.last}")
+            self.keys[key] = entry.keys[at + CHECK_AT : at + KEY_BYTES]
         for row in entry.rows:
-            closed = row.hour <= self.sealed_upto(row.license)
-            self.check(not closed, f"entry {self.last} adds to a sealed hour: {row}")
+            if row.hour <= self.sealed_upto(row.license):
+                self.fail(f"added to a sealed hour: {row}, by entry {self.last}")
+            if start_s(row.hour) < self.terms.metering_from_s:
+                self.fail(f"counted what is another submitter's: {row}, by entry {self.last}")
             self.open[row.license, row.dimension, row.hour] += row.quantity
-            self.folded[row.dimension, month_of(row.hour)] += row.quantity
+            self.folded[row.license, row.dimension, month_of(row.hour)] += row.quantity
         self.note(f"entry {self.last}: fold of {len(entry.keys) // KEY_BYTES} keys")
 
     def take_seal(self, entry: Seal) -> None:
         for record in records_of(self.last, entry):
-            cell, frozen = record.cell, record.frozen
-            self.check(cell not in self.sealed, f"entry {self.last} seals again: {cell}")
-            counted = self.open.pop(cell, 0)
-            self.check(counted == frozen.quantity, f"entry {self.last}: {counted} became {frozen}")
-            self.check(
-                hour_of(frozen.timestamp_s) == frozen.hour, f"time outside its hour: {frozen}"
-            )
-            self.sealed[cell] = (frozen.quantity, frozen.timestamp_s)
-        for cell in list(self.open):
-            left_out = cell[2] <= entry.upto and (entry.everyone or cell[0] in entry.records)
-            self.check(not left_out, f"entry {self.last} seals over open usage of {cell}")
+            self.take_record(record.cell, record.frozen)
+        if entry.everyone and self.last > 1:
+            self.check_settled(entry)
+        for cell in self.open:
+            if cell[2] <= entry.upto and (entry.everyone or cell[0] in entry.records):
+                self.fail(f"sealed over open usage: {cell}, by entry {self.last}")
         if entry.everyone:
             self.watermark = max(self.watermark, entry.upto)
         else:
@@ -156,111 +177,142 @@ class Ledgerkeeper:
         everyone = "everyone" if entry.everyone else f"{len(entry.records)} licenses"
         self.note(f"entry {self.last}: seal up to {entry.upto % 24}h, {everyone}")
 
-    # What is sent, and what comes of it
+    def take_record(self, cell: Cell, frozen: FrozenRecord) -> None:
+        counted = self.open.pop(cell, 0)
+        if cell in self.sealed:
+            self.fail(f"sealed twice: {cell}, by entry {self.last}")
+        if counted != frozen.quantity:
+            self.fail(f"sealed, not counted: {frozen}, counted {counted}")
+        if hour_of(frozen.timestamp_s) != frozen.hour:
+            self.fail(f"sealed with a time outside of its hour: {frozen}")
+        if start_s(frozen.hour) < self.terms.metering_from_s:
+            self.fail(f"sealed what is another submitter's: {frozen}")
+        self.sealed[cell] = (frozen.quantity, frozen.timestamp_s)
+        self.sealed_at_s[cell] = self.sight.clock()
 
-    def watch(self, client: Any) -> None:
-        """See every call of a client of AWS Marketplace, and every answer it gets."""
-        events, operation = client.meta.events, "marketplace-metering.BatchMeterUsage"
-        events.register(f"provide-client-params.{operation}", self.see_call)
-        events.register(f"after-call.{operation}", self.see_answer)
+    def check_settled(self, entry: Seal) -> None:
+        """Check that usage in flight, or still queued, was waited for.
 
-    def see_call(self, params: dict[str, Any], **_: Any) -> None:
-        self.look()
-        for record in params["UsageRecords"]:
-            cell = self.cell_of(record)
-            quantity = record.get("Quantity", record.get("QuantityAsDecimal"))
-            sent = (self.micros(quantity), int(record["Timestamp"].timestamp()))
-            self.check(
-                self.sealed.get(cell) == sent, f"sent {sent}, sealed {self.sealed.get(cell)}"
-            )
+        What counts is when the tick decided, by its own clock; the entry may have landed later.
+        """
+        settle_s, wait_s = self.waits_s(entry.upto)
+        over_s = entry.at_s - end_s(entry.upto)
+        if over_s < settle_s:
+            self.fail(f"sealed before it settled: {entry.upto % 24}h, by entry {self.last}")
+        if over_s < wait_s and not any(
+            -SKEW_S_MAX - 1 <= entry.at_s - at_s <= TICK_S_MAX + SKEW_S_MAX
+            for at_s in self.emptied_s
+        ):
+            self.fail(f"sealed over a backlog: {entry.upto % 24}h, by entry {self.last}")
 
-    def see_answer(self, parsed: dict[str, Any], **_: Any) -> None:
-        for result in parsed.get("Results", []):
-            if result["Status"] == "Success":
-                self.succeeded.add(self.cell_of(result["UsageRecord"]))
-
-    def cell_of(self, record: dict[str, Any]) -> Cell:
-        who = LicenseKey(record["LicenseArn"].rpartition(":")[2])
-        return who, record["Dimension"], hour_of(int(record["Timestamp"].timestamp()))
-
-    @staticmethod
-    def micros(quantity: object) -> int:
-        whole, _, rest = str(quantity).partition(".")
-        return int(whole) * 10**6 + int(rest.ljust(6, "0") or 0)
+    def waits_s(self, hour: Hour) -> tuple[int, int]:
+        """Return how long an hour must be over before it closes: without, and with a backlog."""
+        if month_of(Hour(hour + 1)) != month_of(hour):
+            return 3 * HOUR_S, 5 * HOUR_S
+        return self.terms.settle_minutes * 60, 2 * HOUR_S
 
     # The end
 
-    def settle(self) -> None:
-        """Check that everything meant is accounted for, once, to the last unit."""
+    def settle(
+        self,
+        *,
+        account_of: Callable[[LicenseKey], str],
+        owed: Callable[[Cell, int], bool],
+        calm_s: float,
+    ) -> None:
+        """Check that everything meant is accounted for, once, to the last unit.
+
+        Args:
+            account_of: tells whose a license is.
+            owed: tells of a record and its time whether AWS Marketplace takes it in calm.
+            calm_s: when faults stopped.
+        """
         self.look()
-        self.check(not self.world.sqs.queue(self.world.queue_url).messages(), "queue not empty")
-        self.check(not self.open, f"never sealed: {self.open}")
-        self.settle_usage()
-        self.settle_records()
-
-    def settle_usage(self) -> None:
-        """Every unit of usage is in the log or in quarantine, and the log holds nothing else."""
-        waiting = {name for name, _ in self.world.quarantined()}
-        expected: Counter[tuple[str, int]] = Counter()
-        for (key, check), each in self.meant.items():
-            if self.keys.get(key) == check:
-                assert isinstance(each, Usage) or key in self.keys
-                if isinstance(each, Usage):
-                    expected[each.dimension, month_of(hour_of(each.used_s))] += each.quantity
-            else:
-                self.check((key + check).hex() in waiting, f"lost: {each}")
-        for (who, dimension, hour), (quantity, _) in self.sealed.items():
-            if record_key(who, dimension, hour) in self.keys:
-                expected[dimension, month_of(hour)] += quantity
-        if self.billed_now:
-            expected, self.folded = self.by_dimension(expected), self.by_dimension(self.folded)
-        self.check(+expected == +self.folded, f"meant {expected}, counted {self.folded}")
-
-    @staticmethod
-    def by_dimension(amounts: Counter[tuple[str, int]]) -> Counter[tuple[str, int]]:
-        """Forget months, where an operator said that they may change."""
-        sums: Counter[tuple[str, int]] = Counter()
-        for (dimension, _), quantity in amounts.items():
-            sums[dimension, 0] += quantity
-        return sums
-
-    def settle_records(self) -> None:
-        """Every sealed record has an outcome that the bill agrees with."""
-        bill = {
-            (
-                LicenseKey(line.license_arn.rpartition(":")[2]),
-                line.dimension,
-                hour_of(int(line.hour.timestamp())),
-            ): int(line.quantity * 10**6)
-            for line in self.world.marketplace.usage()
-            if line.license_arn
-        }
-        outcomes = {
-            (who, dimension, hour_from_text(hour)): status
-            for (who, dimension, hour), status in self.world.outcomes().items()
-        }
+        if self.sight.messages():
+            self.fail("queue not empty")
+        if self.open:
+            self.fail(f"never sealed: {self.open}")
+        bill, outcomes = self.sight.bill(), self.sight.outcomes()
+        self.settle_usage(outcomes, account_of)
         for cell, quantity in bill.items():
             sealed = self.sealed.get(cell, (None, 0))[0]
-            self.check(quantity == sealed, f"billed {quantity} for {cell}, sealed {sealed}")
-        for cell, (quantity, _) in self.sealed.items():
-            status = outcomes.get(cell, "none")
-            billed = cell in bill
-            if quantity == 0:
-                # A zero is no money: how it ended is nobody's concern, that it ended is.
-                holds = status in ("accepted", "refused")
-            elif status == "accepted":
-                holds = billed and cell in self.succeeded
-            elif status == "expired":
-                holds = not billed
-            else:
-                holds = status == "unconfirmed"
-            self.check(
-                holds, f"{cell} of {quantity}: {status}, {'billed' if billed else 'not billed'}"
-            )
-        for cell in self.succeeded:
-            # Who heard it may have died before it wrote that down; then nobody can be sure again.
-            status = outcomes.get(cell, "none")
-            allowed = (
-                ("accepted", "unconfirmed") if self.sealed[cell][0] else ("accepted", "refused")
-            )
-            self.check(status in allowed, f"Success of {cell}, but {status}")
+            if quantity != sealed:
+                self.fail(f"billed, not sealed: {quantity} for {cell}, sealed {sealed}")
+        for cell, (quantity, at_s) in self.sealed.items():
+            status, billed = outcomes.get(cell, "none"), cell in bill
+            taken = self.was_open(cell, calm_s) and owed(cell, at_s)
+            if not self.holds(cell, status, billed=billed, taken=taken):
+                self.fail(
+                    f"{status}, {'billed' if billed else 'not billed'}"
+                    f"{', though it could be sent' if taken else ''}: {quantity} for {cell}"
+                )
+
+    def settle_usage(
+        self, outcomes: Mapping[Cell, str], account_of: Callable[[LicenseKey], str]
+    ) -> None:
+        """Every unit of usage is in the log or in quarantine, and the log holds nothing else."""
+        places: Counter[tuple[LicenseKey, str, int]] = Counter()
+        meant: Counter[tuple[str, str]] = Counter()
+        counted: Counter[tuple[str, str]] = Counter()
+        for unit in self.counted_units():
+            usage = unit.usage
+            if usage is None:
+                self.fail(f"counted, though it is no usage: {unit}")
+            meant[unit.account, usage.dimension] += usage.quantity
+            if unit.license and not unit.any_month:
+                month = month_of(hour_of(usage.used_s))
+                places[unit.license, usage.dimension, month] += usage.quantity
+        for who, dimension, hour in self.redriven_cells(outcomes):
+            quantity = self.sealed[who, dimension, hour][0]
+            meant[account_of(who), dimension] += quantity
+            if record_key(who, dimension, hour) not in self.units.billed_now:
+                places[who, dimension, month_of(hour)] += quantity
+        for (who, dimension, _), quantity in self.folded.items():
+            counted[account_of(who), dimension] += quantity
+        if lost := meant - counted:
+            self.fail(f"counted too little: {lost}")
+        if doubled := counted - meant:
+            self.fail(f"counted too much: {doubled}")
+        for place, quantity in places.items():
+            if self.folded[place] < quantity:
+                self.fail(f"counted elsewhere: of {quantity}, {self.folded[place]} for {place}")
+
+    def counted_units(self) -> Iterator[Unit]:
+        """List the units in the log; all others must be in quarantine."""
+        waiting = self.sight.quarantined()
+        for unit in self.units:
+            if unit.is_counted(self.keys):
+                yield unit
+            elif not unit.waits(waiting):
+                self.fail(f"lost: {unit}")
+
+    def redriven_cells(self, outcomes: Mapping[Cell, str]) -> Iterator[Cell]:
+        """List the records that were counted anew; all of them must have expired."""
+        for cell in self.sealed:
+            if record_key(*cell) in self.keys:
+                if outcomes.get(cell) != "expired":
+                    self.fail(f"redriven, but not expired: {cell}")
+                yield cell
+
+    def was_open(self, cell: Cell, calm_s: float) -> bool:
+        """Tell whether a record's window was open in calm for long enough to send it."""
+        since_s = max(calm_s, self.sealed_at_s[cell])
+        closed = is_closed(self.sealed[cell][1], since_s + OWED_S, self.terms.window_hours)
+        return not closed and cell not in self.elsewhere
+
+    def holds(self, cell: Cell, status: str, *, billed: bool, taken: bool) -> bool:
+        """Tell whether an outcome agrees with the bill, and nothing but AWS caused it.
+
+        Who heard of a success may have died before it was written down; then it is `unconfirmed`.
+        """
+        succeeded = cell in self.succeeded
+        if not self.sealed[cell][0]:
+            # A zero is no money: how it ended is nobody's concern, that it ended is.
+            return status in ("accepted", "refused")
+        if status == "accepted":
+            return billed and succeeded
+        if status == "conflict":
+            return not billed and cell in self.elsewhere
+        if status == "expired":
+            return not billed and not taken
+        return status == "unconfirmed" and (billed or not taken)

@@ -4,30 +4,49 @@ Ticks run as greenlets in one thread and give way at every AWS call, where they 
 handed a fault. Between their steps producers send, repeat, garble and delay usage, buyers come and
 go, operators redrive, and time passes or jumps. `Ledgerkeeper` watches all of it and raises
 `Violation` as soon as an invariant of docs/design.md does not hold.
+
+Every step has random numbers of its own, so that a run can be played without some of its steps.
 """
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from random import Random
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
-from botocore.exceptions import BotoCoreError, ClientError
 from greenlet import getcurrent, greenlet
 
-from lambdas.customers.license import License, State
 from lambdas.metering.drain import LogContendedError
-from lambdas.metering.terms import Terms
+from lambdas.metering.hours import HOUR_S, hour_text
 from lambdas.metering.tick import tick
 from lambdas.metering.wiring import Wiring
-from sandbox.marketplace_faults import Fault as MarketplaceFault
-from sandbox.memory.double import Fault, Params, ServiceError
-from tests.simulation.invariants import Ledgerkeeper
-from tests.simulation.tale import Tale, tale_of
-from tests.world import DIMENSIONS, HOUR, PRODUCT, TICK_S, World
+from sandbox.memory.double import Fault
+from tests.simulation.buyers import Buyers
+from tests.simulation.invariants import Violation
+from tests.simulation.producers import Producers
+from tests.simulation.tale import DIMENSIONS, tale_of
+
+if TYPE_CHECKING:
+    from tests.simulation.core import Core
+    from tests.simulation.whole import Whole
+
+    World: TypeAlias = Core | Whole
 
 FUNCTION_S = 270
 """A tick that lives longer is killed, as Lambda does."""
+
+TICK_S = 250
+"""When a tick stops by itself."""
+
+SEED_STEP = 1_000_003
+CALM_HOURS = (*(1,) * 12, *(6,) * 4)
+"""Between the ticks of the end: first as in calm operation, then until every window is closed."""
+
+READS_FAULTED = 0.25
+"""Reads that fail for each write that does; there are far more of them, and each ends a tick."""
+
+RIVAL_UNITS = 777_777
+"""What nobody uses, so that the bill tells whose an hour is."""
 
 CALLS_FAULTS = (
     "ThrottlingException",
@@ -36,6 +55,8 @@ CALLS_FAULTS = (
     "AccessDeniedException",
     "ExpiredTokenException",
     "DisabledApiException",
+    "InvalidProductCodeException",
+    "TimestampOutOfBoundsException",
     "applied-but-500",
     "timeout-before",
     "timeout-after",
@@ -66,82 +87,95 @@ class Runner:
 
 
 class Play:
-    """One run of the simulation."""
+    """One run of the simulation.
 
-    def __init__(self, seed: int, *, steps: int = 300) -> None:
-        self.tale: Tale = tale_of(seed, steps=steps)
-        self.rng = Random(seed * 7919 + 1)
-        self.world = World(
-            start=self.tale.start,
-            seed=seed,
-            terms=Terms(
-                dimensions=DIMENSIONS,
-                product_code=PRODUCT,
-                id_memory_hours=self.tale.id_memory_hours,
-            ),
-            readings=self.tale.readings,
-            before_call=self.before_call,
-        )
-        self.keeper = Ledgerkeeper(self.world)
+    Args:
+        size: the world it is played in.
+        seed: everything follows from it.
+        steps: how many things happen before calm; as many as the size says unless given.
+        without: steps that are left out.
+    """
+
+    def __init__(
+        self,
+        size: "type[Core] | type[Whole]",
+        seed: int,
+        *,
+        steps: int | None = None,
+        without: Collection[int] = (),
+    ) -> None:
+        self.seed = seed
+        self.without = frozenset(without)
+        self.tale = tale_of(seed, steps=size.steps if steps is None else steps)
+        self.world: World = size(self.tale, seed * SEED_STEP)
+        self.rng = self.world.rng
+        self.keeper = self.world.keeper
+        self.world.listen(self.on_call, self.on_answer)
+        self.buyers = Buyers(self.world, self.rng)
+        self.producers = Producers(self.world, self.buyers, self.tale, self.rng)
         self.main = getcurrent()
         self.runners: list[Runner] = []
+        self.running: Runner | None = None
         self.containers: list[Wiring] = []
-        self.licenses: list[License] = []
-        self.sent: list[tuple[float, dict[str, Any]]] = []
         self.counts: Counter[str] = Counter()
         self.hostile = True
         self.spell = False
-        self.ids = 0
-        world = self.world
-        world.sqs.faults, world.dynamodb.faults = self.tale.queue, self.tale.table
-        for double in (world.sqs, world.dynamodb):
-            double.on_call = self.on_call
-            double.on_answer = self.on_answer
 
     def run(self) -> Counter[str]:
         """Play the hostile part, then calm, and settle all accounts."""
+        try:
+            self.play()
+        except Violation:
+            raise
+        except Exception as error:
+            raise Violation(f"fails with {error!r}", self.keeper.story) from error
+        return self.counted()
+
+    def play(self) -> None:
+        """Play all steps, calm, and the settlement."""
         for _ in range(3):
-            self.purchase()
-        for _ in range(self.tale.steps):
-            self.step()
-        self.calm()
-        self.keeper.settle()
+            self.buyers.purchase()
+        for number in range(1, self.tale.steps + 1):
+            self.rng.seed(self.seed * SEED_STEP + number)
+            if number not in self.without:
+                self.step()
+        self.rng.seed(self.seed * SEED_STEP - 1)
+        calm_s = self.calm()
+        self.keeper.settle(
+            account_of=self.buyers.account_of, owed=self.buyers.is_owed, calm_s=calm_s
+        )
+
+    def counted(self) -> Counter[str]:
+        """Count what happened."""
+        self.counts["usage"] = len(self.producers.sent) - self.producers.copies
+        self.counts["copies"] = self.producers.copies
+        self.counts["entries of the log"] = self.keeper.last
+        self.counts["records sealed"] = len(self.keeper.sealed)
+        for status in self.world.outcomes().values():
+            self.counts[f"outcome {status}"] += 1
         return self.counts
 
     # What AWS does to a tick
 
-    def runner(self) -> Runner | None:
-        current = getcurrent()
-        return next((each for each in self.runners if each.greenlet is current), None)
-
-    def on_call(self, service: str, operation: str, params: Params) -> Fault | None:
-        runner = self.runner()
+    def on_call(self, service: str, operation: str) -> Fault | None:
+        runner = self.running
         if runner is None:
             return None
         self.give_way(runner)
-        if service == "sqs" and operation.startswith("DeleteMessage"):
-            self.keeper.check_deletion(params)
-        if not self.hostile or not self.spell or self.rng.random() >= self.tale.fault:
+        if service == "marketplace" or not self.hostile or not self.spell:
             return None
-        fault = self.rng.choice(WRITE_FAULTS if operation in WRITES else READ_FAULTS)
+        writes = operation in WRITES
+        if self.rng.random() >= self.tale.fault * (1 if writes else READS_FAULTED):
+            return None
+        fault = self.rng.choice(WRITE_FAULTS if writes else READ_FAULTS)
         self.note(f"{runner.name}: {operation} {fault.name}")
         self.counts[f"fault {service} {fault.name}"] += 1
         return fault
 
-    def on_answer(self, service: str, operation: str, _params: Params, answer: Any) -> Fault | None:
-        received = service == "sqs" and operation == "ReceiveMessage"
-        if received and not isinstance(answer, ServiceError):
-            self.keeper.note_received(answer)
-        runner = self.runner()
+    def on_answer(self, service: str, operation: str) -> None:
+        runner = self.running
         if runner is not None and self.hostile and self.rng.random() < self.tale.kill:
             self.kill(runner, f"after {operation}")
-        return None
-
-    def before_call(self, _operation: str) -> None:
-        runner = self.runner()
-        if runner is not None:
-            self.give_way(runner)
-            self.keeper.look()
 
     def give_way(self, runner: Runner) -> None:
         """Let others run; die if that was decided meanwhile."""
@@ -162,14 +196,12 @@ class Play:
         if self.containers and self.rng.random() < 0.8:
             return self.containers.pop(self.rng.randrange(len(self.containers)))
         skew_s = self.rng.uniform(-self.tale.skew_s, self.tale.skew_s)
-        return replace(
-            self.world.wiring(),
-            clock=lambda: self.world.now_s + skew_s,
-            sleep=lambda _: self.pause(),
+        return self.world.wiring(
+            clock=lambda: self.world.now_s + skew_s, sleep=lambda _: self.pause()
         )
 
     def pause(self) -> None:
-        runner = self.runner()
+        runner = self.running
         if runner is not None:
             self.give_way(runner)
 
@@ -180,11 +212,12 @@ class Play:
         self.runners.append(runner)
 
     def live(self, runner: Runner) -> None:
+        failures: tuple[type[Exception], ...] = (*self.world.failures, LogContendedError)
         try:
             tick(runner.wiring, until_s=runner.wiring.clock() + TICK_S)
         except Killed:
             return
-        except (ClientError, BotoCoreError, LogContendedError) as error:
+        except failures as error:
             self.note(f"{runner.name} fails: {error}")
             self.counts["ticks failed"] += 1
         self.containers.append(runner.wiring)
@@ -192,10 +225,12 @@ class Play:
     def resume(self, runner: Runner, calls: int) -> None:
         if self.world.now_s - runner.started_s > FUNCTION_S:
             runner.doomed = True
+        self.running = runner
         for _ in range(calls):
             if runner.greenlet.dead:
                 break
             runner.greenlet.switch()
+        self.running = None
         if runner.greenlet.dead:
             self.runners.remove(runner)
         self.keeper.look()
@@ -205,6 +240,7 @@ class Play:
     def step(self) -> None:
         """Let one thing happen."""
         rng = self.rng
+        self.counts["steps"] += 1
         if self.runners and rng.random() < 0.6:
             self.resume(rng.choice(self.runners), rng.randrange(1, 30))
             return
@@ -213,167 +249,90 @@ class Play:
             return
         happening = rng.choices(
             (
-                self.produce,
+                self.producers.produce,
                 self.pass_time,
-                self.change_license,
+                self.buyers.change,
                 self.redrive,
-                self.land_late_write,
+                self.world.land_late_writes,
                 self.trouble_marketplace,
                 self.turn_spell,
+                self.meter_elsewhere,
             ),
-            (30, 25, 3, 4, 6, 8, 3),
+            (30, 25, 5, 4, 6, 8, 6, 2),
         )[0]
         happening()
 
     def pass_time(self) -> None:
         rng = self.rng
         seconds = rng.uniform(1, 60) if self.runners else rng.uniform(60, 1800)
-        if rng.random() < 0.01:
-            seconds = rng.uniform(1, 30) ** rng.random() * HOUR
-            self.note(f"the clock jumps by {seconds / HOUR:.1f} h")
+        if rng.random() < 0.02:
+            seconds = rng.uniform(1, 30) ** rng.random() * HOUR_S
+            self.note(f"the clock jumps by {seconds / HOUR_S:.1f} h")
+            self.counts["clock jumps"] += 1
         self.world.now_s += seconds
 
-    def land_late_write(self) -> None:
-        self.world.dynamodb.land_pending()
-
     def trouble_marketplace(self) -> None:
-        if self.rng.random() < self.tale.marketplace_fault:
-            fault = self.rng.choice(CALLS_FAULTS)
+        rng = self.rng
+        if rng.random() < self.tale.marketplace_fault:
+            fault = rng.choice((*CALLS_FAULTS, *self.world.marketplace_faults))
             self.note(f"Marketplace will answer {fault}")
             self.counts[f"fault marketplace {fault}"] += 1
-            some = self.rng.choice((None, 1, 2))
-            times = self.rng.choice((1, 1, 2, 5))
-            self.world.marketplace.inject(MarketplaceFault(fault, times=times, records=some))
+            records = rng.choice((None, 1, 2))
+            self.world.trouble(fault, times=rng.choice((1, 1, 2, 5)), records=records)
 
     def turn_spell(self) -> None:
         self.spell = not self.spell
 
-    def purchase(self) -> None:
-        account = self.rng.choice(("111122223333", "222233334444", "333344445555"))
-        state = self.rng.choice((State.ACTIVE, State.ACTIVE, State.PENDING))
-        start = self.world.time().replace(microsecond=0)
-        if self.rng.random() < 0.5:
-            start = start.replace(day=1, hour=0)
-        known = self.rng.random() < 0.9
-        bought = self.world.buy(account, state=state, start=start, known=known)
-        self.note(f"{account} buys {bought.key[:6]}, {state}{'' if known else ', unannounced'}")
-        self.licenses.append(bought)
-
-    def change_license(self) -> None:
-        """A buyer buys, is announced, cancels, or is gone and comes back."""
-        rng, world = self.rng, self.world
-        if rng.random() < 0.2 and len(self.licenses) < 8:
-            self.purchase()
-            return
-        at = rng.randrange(len(self.licenses))
-        each, now_s = self.licenses[at], int(world.now_s)
-        if each.state is State.ACTIVE:
-            world.marketplace.change_license(each.arn, "cancel")
-            each = replace(each, state=State.ENDING, ending_since_s=now_s)
-        elif each.state is State.ENDING:
-            each = replace(each, state=State.ENDED, ended_s=now_s)
-        else:
-            if each.state is State.ENDED:
-                world.marketplace.change_license(each.arn, "activate")
-            each = replace(each, state=State.ACTIVE, ending_since_s=None, ended_s=None)
-        self.note(f"license {each.key[:6]} is {each.state}")
-        self.licenses[at] = each
-        world.customers.save(each)
-
-    def produce(self) -> None:
-        """Send a message: new usage, copies, an Id used again, or nonsense."""
+    def meter_elsewhere(self) -> None:
+        """Let somebody else meter an hour of ours, of this day."""
         rng = self.rng
-        if rng.random() < 0.05:
-            self.post(rng.choice(("quantity=5", "{}", "[1]", '{"UsageRecords": 3}')))
-            return
-        records = [self.some_usage() for _ in range(rng.choice((1, 1, 1, 2, 5)))]
-        if len(records) == 1 and rng.random() < 0.7:
-            self.post(json.dumps(records[0]))
-        else:
-            self.post(json.dumps({"UsageRecords": records}))
-
-    def some_usage(self) -> dict[str, Any]:
-        rng = self.rng
-        # Copies come within the id memory, less the clocks' differences.
-        remembered_s = (self.tale.id_memory_hours - 1) * HOUR
-        recent = [
-            record
-            for sent_s, record in self.sent
-            if "Id" in record and self.world.now_s - sent_s < remembered_s
-        ]
-        if recent and rng.random() < 0.3:
-            copy = dict(rng.choice(recent))
-            self.counts["copies"] += 1
-            if rng.random() < 0.1:
-                copy["Quantity"] = rng.randrange(100, 200)
-                self.counts["ids reused"] += 1
-                self.sent.append((self.world.now_s, copy))
-            return copy
-        return self.new_usage()
-
-    def new_usage(self) -> dict[str, Any]:
-        rng = self.rng
-        each = rng.choice(self.licenses)
-        who: License | str = each.account if rng.random() < 0.3 else each
-        ago_s = rng.uniform(0, 900)
-        if rng.random() < 0.15:
-            ago_s = rng.uniform(-700, 26 * HOUR)
-        quantity: int | str = rng.randrange(0, 100)
-        if rng.random() < 0.1:
-            quantity = rng.choice(("0.5", "0.000001", "9999999999", "-1"))
-        dimension = "nonsense" if rng.random() < 0.03 else rng.choice(DIMENSIONS)
-        self.ids += 1
-        id_ = f"u-{self.ids}" if rng.random() < 0.8 else None
-        record = self.world.usage(who, quantity, dimension=dimension, ago_s=ago_s, id_=id_)
-        if isinstance(quantity, int) and quantity >= 3 and rng.random() < 0.1:
-            record["UsageAllocations"] = [
-                {"AllocatedUsageQuantity": 2, "Tags": [{"Key": "team", "Value": "a"}]},
-                {"AllocatedUsageQuantity": quantity - 2},
-            ]
-        if id_ is not None:
-            self.sent.append((self.world.now_s, record))
-        self.counts["usage"] += 1
-        return record
-
-    def post(self, body: str) -> None:
-        answer = self.world.producer.send_message(QueueUrl=self.world.queue_url, MessageBody=body)
-        self.keeper.note_sent(answer["MessageId"], body)
+        each = rng.choice(self.buyers.bought)
+        if rng.random() < self.tale.rival:
+            at_s = (int(self.world.now_s) // HOUR_S - rng.randrange(0, 4)) * HOUR_S
+            dimension = rng.choice(DIMENSIONS)
+            self.note(f"somebody else meters {dimension} of {Buyers.name(each)}")
+            self.counts["metered elsewhere"] += 1
+            self.world.bill_elsewhere(each.license, dimension, at_s, RIVAL_UNITS)
 
     def redrive(self) -> None:
         """An operator sends quarantined or expired usage again, often too early or twice."""
-        bill = {"BillAt": "now"} if self.rng.random() < 0.5 else {}
-        names = [name for name, _ in self.world.quarantined()]
-        cells = [cell for cell, status in self.world.outcomes().items() if status == "expired"]
+        rng = self.rng
+        bill = {"BillAt": "now"} if rng.random() < 0.5 else {}
+        names = sorted(self.keeper.sight.quarantined())
+        wanted = {"expired"} if rng.random() < 0.8 else {"unconfirmed", "accepted", "conflict"}
+        outcomes = self.world.outcomes().items()
+        cells = sorted(cell for cell, status in outcomes if status in wanted)
         order: dict[str, str] = {}
-        if names and self.rng.random() < 0.7:
-            order = {"Key": self.rng.choice(names)}
+        if names and rng.random() < 0.7:
+            order = {"Key": rng.choice(names)}
         elif cells:
-            who, dimension, hour = self.rng.choice(cells)
-            order = {"License": who, "Dimension": dimension, "Hour": hour}
+            who, dimension, hour = rng.choice(cells)
+            order = {"License": who, "Dimension": dimension, "Hour": hour_text(hour)}
         if order:
             self.note(f"operator redrives {order | bill}")
             self.counts["redrives"] += 1
-            self.keeper.note_redrive(order, bill_now=bool(bill))
-            self.world.producer.send_message(
-                QueueUrl=self.world.queue_url, MessageBody=json.dumps({"Redrive": order | bill})
-            )
+            if bill:
+                self.keeper.units.note_redrive(order)
+            self.world.send(json.dumps({"Redrive": order | bill}))
 
     def note(self, line: str) -> None:
         self.keeper.note(line)
 
     # The end
 
-    def calm(self) -> None:
-        """Faults stop, all that runs ends, and time passes until every window is closed."""
+    def calm(self) -> float:
+        """Let faults stop, all that runs end, and time pass until every window is closed."""
         self.hostile = False
-        self.world.marketplace.clear_faults()
-        self.world.sqs.faults = type(self.tale.queue)()
-        self.world.dynamodb.land_pending()
+        self.world.calm()
+        self.world.land_late_writes()
         while self.runners:
             self.resume(self.runners[0], 10_000)
+        self.buyers.tell_all()
         self.note("calm")
-        for _ in range(36):
-            self.world.now_s += 3600
+        calm_s = self.world.now_s
+        for hours in CALM_HOURS:
+            self.world.now_s += hours * HOUR_S
             self.start_tick()
             while self.runners:
                 self.resume(self.runners[0], 100_000)
+        return calm_s

@@ -2,22 +2,53 @@
 
 import pytest
 
+from lambdas.metering.ledger import Cell
+from tests.simulation.core import Core
+from tests.simulation.invariants import Violation
 from tests.simulation.play import Play
+from tests.simulation.shrink import shrink
+from tests.simulation.whole import Whole
 
-SEEDS = 100
-SEEDS_PER_TEST = 10
-
-
-@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_PER_TEST))
-def test_every_unit_of_usage_is_accounted_for_once(first: int) -> None:
-    for seed in range(first, first + SEEDS_PER_TEST):
-        Play(seed).run()
+CORE_SEEDS = 2000
+WHOLE_SEEDS = 200
 
 
-def test_one_seed_reproduces_a_run() -> None:
-    first, second = Play(7), Play(7)
+@pytest.mark.parametrize("first", range(0, CORE_SEEDS, 100))
+def test_the_ledgers_core_accounts_for_every_unit_of_usage_once(first: int) -> None:
+    for seed in range(first, first + 100):
+        Play(Core, seed).run()
+
+
+@pytest.mark.parametrize("first", range(0, WHOLE_SEEDS, 10))
+def test_whole_ticks_account_for_every_unit_of_usage_once(first: int) -> None:
+    for seed in range(first, first + 10):
+        Play(Whole, seed).run()
+
+
+@pytest.mark.parametrize("size", [Core, Whole])
+def test_one_seed_reproduces_a_run(size: type[Core] | type[Whole]) -> None:
+    first, second = Play(size, 7), Play(size, 7)
 
     first.run()
     second.run()
 
     assert first.keeper.story == second.keeper.story
+
+
+class Overcharged(Core):
+    """A world whose bill holds a unit too much of every record that is not zero."""
+
+    def bill(self) -> dict[Cell, int]:
+        return {cell: micros + (micros > 0) for cell, micros in super().bill().items()}
+
+
+def test_what_is_billed_and_was_not_meant_is_a_violation() -> None:
+    with pytest.raises(Violation, match="billed"):
+        Play(Overcharged, 0).run()
+
+
+def test_a_violation_is_told_with_few_steps() -> None:
+    shrunk = shrink(Overcharged, 0)
+
+    assert shrunk.played < 20
+    assert "shrunk to" in str(shrunk)

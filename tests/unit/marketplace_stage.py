@@ -11,9 +11,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sandbox.marketplace import Marketplace
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_http import attach
-from sandbox.marketplace_sales import Purchase
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.http import attach
+from sandbox.marketplace.sales import Purchase
 
 NOW = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import HTTPClientError
 from botocore.validate import ParamValidator
 
-from sandbox.marketplace_http import attach
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.http import attach
+from sandbox.marketplace.rules import Readings
 from tests.unit.marketplace_stage import BUYER, NINE, NOW, PRODUCT, Stage, metering_client
 
 SESSION = botocore.session.get_session()

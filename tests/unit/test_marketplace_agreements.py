@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_http import attach
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.http import attach
 from tests.unit.marketplace_stage import (
     BUYER,
     HOUR,

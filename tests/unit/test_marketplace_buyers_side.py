@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.marketplace_http import attach
+from sandbox.marketplace.http import attach
 from tests.unit.marketplace_stage import (
     BUYER,
     HOUR,

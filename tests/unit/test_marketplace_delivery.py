@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_faults import Detour
+from sandbox.marketplace.errors import Unacceptable
+from sandbox.marketplace.faults import Detour
 from tests.unit.marketplace_stage import Stage
 
 CREATED, UPDATED = "Purchase Agreement Created", "License Updated"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox.marketplace_faults import Fault
-from sandbox.marketplace_http import attach
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.faults import Fault
+from sandbox.marketplace.http import attach
+from sandbox.marketplace.rules import Readings
 from tests.unit.marketplace_stage import (
     BUYER,
     LEGACY_PRODUCT,

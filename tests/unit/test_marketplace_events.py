@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_events import Timing
+from sandbox.marketplace.errors import Unacceptable
+from sandbox.marketplace.events import Timing
 from tests.unit.marketplace_stage import (
     BUYER,
     DIMENSIONS,

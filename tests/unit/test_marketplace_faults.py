@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_faults import Fault
+from sandbox.marketplace.errors import Unacceptable
+from sandbox.marketplace.faults import Fault
 from tests.unit.marketplace_stage import (
     BUYER,
     NINE,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.rules import Readings
 from tests.unit.marketplace_stage import BUYER, HOUR, NINE, NOW, Stage
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.marketplace_errors import Unacceptable
+from sandbox.marketplace.errors import Unacceptable
 from tests.unit.marketplace_stage import (
     BUYER,
     DIMENSIONS,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.errors import Unacceptable
+from sandbox.marketplace.rules import Readings
 from tests.unit.marketplace_stage import BUYER, HOUR, LEGACY_PRODUCT, NOW, PRODUCT, Stage
 
 DAY = timedelta(days=1)

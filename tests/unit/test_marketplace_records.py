@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ParamValidationError
 
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.rules import Readings
 from tests.unit.marketplace_stage import BUYER, NINE, Stage
 
 TARGET = "AWSMPMeteringService.BatchMeterUsage"

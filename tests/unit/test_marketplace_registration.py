@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.rules import Readings
 from tests.unit.marketplace_stage import BUYER, HOUR, LEGACY_PRODUCT, NOW, PRODUCT, Stage, code_of
 
 

@@ -20,8 +20,8 @@ from lambdas.metering.hours import (
     next_month,
     start_s,
 )
-from sandbox.marketplace_errors import Refused
-from sandbox.marketplace_rules import check_age
+from sandbox.marketplace.errors import Refused
+from sandbox.marketplace.rules import check_age
 from tests.unit.metering_stage import seconds
 
 times = st.integers(seconds("2026-01-01T00:00Z"), seconds("2029-01-01T00:00Z"))

@@ -20,8 +20,8 @@ from lambdas.metering.records import Answered, Batch, Due, batches
 from lambdas.metering.tags import merged
 from lambdas.metering.usage import Tags
 from sandbox.marketplace import Marketplace
-from sandbox.marketplace_http import attach
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace.http import attach
+from sandbox.marketplace.rules import Readings
 from tests.unit.metering_sent import costly
 from tests.unit.metering_stage import BUYER, NOW_S, THIS_HOUR, UNIT
 from tests.world import metering_client

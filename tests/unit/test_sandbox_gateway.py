@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.gateway_http import RefusedError, Request, refusal
-from sandbox.gateway_signature import check_signature
-from sandbox.gateway_templates import UnknownTemplateError, render, static
+from sandbox.gateway.http import RefusedError, Request, refusal
+from sandbox.gateway.signature import check_signature
+from sandbox.gateway.templates import UnknownTemplateError, render, static
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

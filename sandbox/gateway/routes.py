@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
-from sandbox.gateway_http import RefusedError
+from sandbox.gateway.http import RefusedError
 
 EXECUTE_API = re.compile(r"(?P<api>[a-z0-9]+)\.execute-api\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
 PARAMETER = re.compile(r"\{([\w.-]+)(\+?)\}")

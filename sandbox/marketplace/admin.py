@@ -35,10 +35,10 @@ from typing import Any
 
 from sandbox.clock import SPEED_MAX, Clock
 from sandbox.marketplace import Marketplace
-from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_events import Timing
-from sandbox.marketplace_faults import Detour, Fault
-from sandbox.marketplace_fields import Fields
+from sandbox.marketplace.errors import Unacceptable
+from sandbox.marketplace.events import Timing
+from sandbox.marketplace.faults import Detour, Fault
+from sandbox.marketplace.fields import Fields
 
 CLOCK_TAKES = {
     "now": "a time from 1970 to 2199",

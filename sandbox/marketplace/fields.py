@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sandbox.marketplace_errors import Unacceptable
+from sandbox.marketplace.errors import Unacceptable
 
 
 class Fields:

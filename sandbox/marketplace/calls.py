@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from sandbox import marketplace_shapes
-from sandbox.marketplace_errors import Refused
-from sandbox.marketplace_faults import APPLIED_BUT_500, TIMEOUT_BEFORE, Fault, Faults
+from sandbox.marketplace import shapes
+from sandbox.marketplace.errors import Refused
+from sandbox.marketplace.faults import APPLIED_BUT_500, TIMEOUT_BEFORE, Fault, Faults
 
 # https://docs.aws.amazon.com/marketplace/latest/developerguide/metering-service-quotas.html
 CALLS_PER_SECOND_MAX = {"BatchMeterUsage": 10, "MeterUsage": 10, "RegisterUsage": 5}
@@ -91,7 +91,7 @@ class Calls(Generic[State]):
         self, service: str, operations: Mapping[str, Callable[[State, Request], dict[str, Any]]]
     ) -> None:
         """Answer these operations too, named and shaped by botocore's model of the service."""
-        prefix = marketplace_shapes.service_model(service)["metadata"]["targetPrefix"]
+        prefix = shapes.service_model(service)["metadata"]["targetPrefix"]
         for name, operation in operations.items():
             self._operations[f"{prefix}.{name}"] = (service, name, operation)
 
@@ -107,7 +107,7 @@ class Calls(Generic[State]):
             fields = self._understand(target, body)
             reply = self._perform(target, Request(at, fields, len(body), caller, fault))
         except Refused as refused:
-            status, outcome = marketplace_shapes.http_status(service, refused), refused.code
+            status, outcome = shapes.http_status(service, refused), refused.code
             reply = {"__type": refused.code, "message": refused.message, **refused.details}
         self.made.append(
             Call(
@@ -131,7 +131,7 @@ class Calls(Generic[State]):
         if target not in self._operations:
             text = f"No operation has the X-Amz-Target {target!r}"
             raise Refused("UnknownOperationException", text)
-        return marketplace_shapes.parse(body)
+        return shapes.parse(body)
 
     def _perform(self, target: str, request: Request) -> dict[str, Any]:
         service, name, operation = self._operations[target]
@@ -141,11 +141,11 @@ class Calls(Generic[State]):
         if fault is not None and fault.fault == TIMEOUT_BEFORE:
             return {}
         self._throttle(name, request.at)
-        marketplace_shapes.check(service, name, request.fields)
+        shapes.check(service, name, request.fields)
         reply = operation(self._state, request)
         if fault is not None and fault.fault == APPLIED_BUT_500:
             message = fault.message or "Injected by the emulator, after applying the call"
-            raise Refused(marketplace_shapes.fault_code(service), message, fault.status)
+            raise Refused(shapes.fault_code(service), message, fault.status)
         return reply
 
     def _throttle(self, operation: str, now: datetime) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from sandbox import marketplace_shapes
-from sandbox.marketplace_agreements import FREE_TRIAL_DAYS_MAX, FREE_TRIAL_DAYS_MIN, Value
-from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_events import Timing
-from sandbox.marketplace_rules import Readings
+from sandbox.marketplace import shapes
+from sandbox.marketplace.agreements import FREE_TRIAL_DAYS_MAX, FREE_TRIAL_DAYS_MIN, Value
+from sandbox.marketplace.errors import Unacceptable
+from sandbox.marketplace.events import Timing
+from sandbox.marketplace.rules import Readings
 
 # What a contract lasts if nothing else was agreed; a year is one of the terms AWS offers
 # (https://docs.aws.amazon.com/marketplace/latest/userguide/saas-contracts.html).
@@ -116,7 +116,7 @@ def check_purchase(
     Raises:
         Unacceptable: One of them is wrong.
     """
-    shape = marketplace_shapes.service_model("meteringmarketplace")["shapes"]
+    shape = shapes.service_model("meteringmarketplace")["shapes"]
     if not product_code or not re.fullmatch(shape["ProductCode"]["pattern"], product_code):
         raise Unacceptable("product_code", product_code, "letters, digits and -/=:_.@")
     if not re.fullmatch("[0-9]{12}", account):

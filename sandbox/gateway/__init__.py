@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from sandbox import gateway_queue
-from sandbox.gateway_event import proxy_event, proxy_response
-from sandbox.gateway_http import JSON, RefusedError, Request, Response, refusal
-from sandbox.gateway_queue import UnknownIntegrationError
-from sandbox.gateway_routes import NoApiError, Route, Routes
-from sandbox.gateway_signature import Caller, check_signature
-from sandbox.gateway_templates import UnknownTemplateError
+from sandbox.gateway import queue
+from sandbox.gateway.event import proxy_event, proxy_response
+from sandbox.gateway.http import JSON, RefusedError, Request, Response, refusal
+from sandbox.gateway.queue import UnknownIntegrationError
+from sandbox.gateway.routes import NoApiError, Route, Routes
+from sandbox.gateway.signature import Caller, check_signature
+from sandbox.gateway.templates import UnknownTemplateError
 from sandbox.http_server import Handler, Server
 from sandbox.lambda_api import EVENT_BYTES_MAX
 from sandbox.runtime import Invoked, StoppedError, TooManyRequestsError
@@ -116,7 +116,7 @@ class _Gateway:
             case "AWS_PROXY":
                 return self._call_function(request, route, caller)
             case "AWS":
-                return gateway_queue.send(request, route, self._client)
+                return queue.send(request, route, self._client)
             case kind:
                 raise UnknownIntegrationError(f"The sandbox knows no {kind} integration.")
 

@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sandbox.environment import ACCOUNT, KEY
-from sandbox.gateway_http import RefusedError, Request
+from sandbox.gateway.http import RefusedError, Request
 
 SERVICE = "execute-api"
 AUTHORIZATION = re.compile(

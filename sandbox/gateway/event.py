@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sandbox.environment import ACCOUNT
-from sandbox.gateway_http import JSON, RefusedError, Request, Response, is_binary, media_type
-from sandbox.gateway_routes import Route
-from sandbox.gateway_signature import Caller
+from sandbox.gateway.http import JSON, RefusedError, Request, Response, is_binary, media_type
+from sandbox.gateway.routes import Route
+from sandbox.gateway.signature import Caller
 
 ANSWER_MEMBERS = {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
 # A function's answer may not say how the connection is run.

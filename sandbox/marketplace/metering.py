@@ -15,10 +15,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox import marketplace_faults as faults
-from sandbox.marketplace_bill import Metered, MeterKey, hour_of
-from sandbox.marketplace_errors import Refused
-from sandbox.marketplace_rules import (
+from sandbox.marketplace import faults
+from sandbox.marketplace.bill import Metered, MeterKey, hour_of
+from sandbox.marketplace.errors import Refused
+from sandbox.marketplace.rules import (
     REQUEST_BYTES_LIMIT,
     check_age,
     check_meter_usage_age,
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sandbox.marketplace import Marketplace
-    from sandbox.marketplace_agreements import Product
-    from sandbox.marketplace_calls import Caller, Request
-    from sandbox.marketplace_rules import License, UsageRecord
+    from sandbox.marketplace.agreements import Product
+    from sandbox.marketplace.calls import Caller, Request
+    from sandbox.marketplace.rules import License, UsageRecord
 
 # Not in the service model's enum: what a client must survive when AWS adds a status.
 STATUS_NOBODY_KNOWS = "PendingReview"
@@ -61,7 +61,7 @@ def batch_meter_usage(marketplace: Marketplace, request: Request) -> dict[str, A
         raise Refused("ValidationException", text)
     holders = [_license_of(marketplace, record, code, request.at) for record in records]
     # "Each BatchMeterUsage request is for only one product"; the exception is from AWS's metering
-    # skill (its address is in `marketplace_rules.py`).
+    # skill (its address is in `rules.py`).
     if len({holder.product_code for holder in holders if holder}) > 1:
         raise Refused("InvalidLicenseException", "The licenses are of more than one product")
     for record, holder in zip(records, holders, strict=True):

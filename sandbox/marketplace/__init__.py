@@ -3,18 +3,16 @@
 The emulator holds AWS's documented rules and nothing else: the clock is an argument, randomness
 has a seed, and it knows neither HTTP nor whoever calls it. Beside it:
 
-- `marketplace_rules.py`: the rules of one record and one license, and the readings to choose from
-- `marketplace_sales.py`: what was sold to whom; `marketplace_agreements.py` and
-  `marketplace_terms.py`: what an agreement is, and on which terms
-- `marketplace_lifecycle.py`: what a change makes AWS tell the seller; `marketplace_notices.py`: in
-  which shape; `marketplace_events.py`: when, and how it strays on its way
-- `marketplace_calls.py`: API calls, `marketplace_shapes.py`: checked against AWS's published
-  shapes, and answered by `marketplace_metering.py`, `marketplace_entitlement.py` and
-  `marketplace_agreement.py`
-- `marketplace_bill.py`: what was metered, once
-- `marketplace_faults.py`: what goes wrong on purpose
-- `marketplace_http.py`: the doors; behind them `marketplace_admin.py`, which sets the stage, and
-  `marketplace_page.py`, for a person
+- `rules.py`: the rules of one record and one license, and the readings to choose from
+- `sales.py`: what was sold to whom; `agreements.py` and `terms.py`: what an agreement is, and on
+  which terms
+- `lifecycle.py`: what a change makes AWS tell the seller; `notices.py`: in which shape;
+  `events.py`: when, and how it strays on its way
+- `calls.py`: API calls, `shapes.py`: checked against AWS's published shapes, and answered by
+  `metering.py`, `entitlement.py` and `agreement.py`
+- `bill.py`: what was metered, once
+- `faults.py`: what goes wrong on purpose
+- `http.py`: the doors; behind them `admin.py`, which sets the stage, and `page.py`, for a person
 
 Left out: signatures and permissions are never checked, all regions are one (AWS may remove
 duplicates for each region apart), and prices, invoices and CloudTrail do not exist.
@@ -26,13 +24,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sandbox import marketplace_agreement, marketplace_entitlement, marketplace_metering
-from sandbox.marketplace_bill import Bill, BillLine
-from sandbox.marketplace_calls import Answer, Call, Caller, Calls, Request
-from sandbox.marketplace_events import Event, Timing
-from sandbox.marketplace_faults import Detour, Fault, Faults
-from sandbox.marketplace_rules import Readings
-from sandbox.marketplace_sales import Sales
+from sandbox.marketplace import agreement, entitlement, metering
+from sandbox.marketplace.bill import Bill, BillLine
+from sandbox.marketplace.calls import Answer, Call, Caller, Calls, Request
+from sandbox.marketplace.events import Event, Timing
+from sandbox.marketplace.faults import Detour, Fault, Faults
+from sandbox.marketplace.rules import Readings
+from sandbox.marketplace.sales import Sales
 
 Platform = Literal["ec2", "ecs", "eks", "agentcore"]
 
@@ -73,9 +71,9 @@ class Marketplace(Sales):
         self.registered: set[tuple[str, str]] = set()
         self._faults = Faults[Fault](seed)
         self._calls = Calls[Marketplace](self, self._faults, throttling=throttling)
-        self.serve("meteringmarketplace", marketplace_metering.OPERATIONS)
-        self.serve("marketplace-entitlement", marketplace_entitlement.OPERATIONS)
-        self.serve("marketplace-agreement", marketplace_agreement.OPERATIONS)
+        self.serve("meteringmarketplace", metering.OPERATIONS)
+        self.serve("marketplace-entitlement", entitlement.OPERATIONS)
+        self.serve("marketplace-agreement", agreement.OPERATIONS)
 
     def serve(self, service: str, operations: Mapping[str, "Operation"]) -> None:
         """Answer these operations too, named and shaped by botocore's model of the service."""

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs
 
 from botocore.exceptions import ClientError
 
-from sandbox.gateway_http import JSON, RefusedError, Request, Response
-from sandbox.gateway_routes import Route
-from sandbox.gateway_templates import render, static
+from sandbox.gateway.http import JSON, RefusedError, Request, Response
+from sandbox.gateway.routes import Route
+from sandbox.gateway.templates import render, static
 
 QUEUE = re.compile(
     r"arn:aws:apigateway:(?P<region>[\w-]+):sqs:path/(?P<account>\d{12})/(?P<queue>[\w-]+)"

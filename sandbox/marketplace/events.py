@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sandbox.marketplace_agreements import Agreement
-from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_faults import Detour, Faults
+from sandbox.marketplace.agreements import Agreement
+from sandbox.marketplace.errors import Unacceptable
+from sandbox.marketplace.faults import Detour, Faults
 
 # Whoever sets longer pauses wants to move the clock instead.
 PAUSE_SECONDS_MAX = 7 * 86_400

@@ -1,6 +1,6 @@
 """The selling side of the Marketplace emulator: products, agreements, licenses, tokens.
 
-Everything that changes here is told to the seller (`marketplace_lifecycle.py`).
+Everything that changes here is told to the seller (`lifecycle.py`).
 """
 
 import base64
@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sandbox.marketplace_agreements import Agreement, Listing, Product, Status, Value
-from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_events import Timing
-from sandbox.marketplace_lifecycle import Lifecycle
-from sandbox.marketplace_rules import Change, License, Readings
-from sandbox.marketplace_terms import (
+from sandbox.marketplace.agreements import Agreement, Listing, Product, Status, Value
+from sandbox.marketplace.errors import Unacceptable
+from sandbox.marketplace.events import Timing
+from sandbox.marketplace.lifecycle import Lifecycle
+from sandbox.marketplace.rules import Change, License, Readings
+from sandbox.marketplace.terms import (
     Offer,
     PurchaseState,
     beginning,

@@ -7,7 +7,7 @@ from datetime import datetime
 from email.message import Message
 from urllib.parse import parse_qsl
 
-from sandbox.gateway_templates import render, static
+from sandbox.gateway.templates import render, static
 
 JSON = "application/json"
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-gateway-response-using-the-console.html

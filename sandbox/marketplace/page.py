@@ -1,6 +1,6 @@
 """The emulator's page for a person: buy, set up, cancel, and let time pass. HTML without scripts.
 
-It says on every view that it is a sandbox. What its buttons do is in `marketplace_buttons.py`.
+It says on every view that it is a sandbox. What its buttons do is in `buttons.py`.
 """
 
 import re
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from sandbox.marketplace_admin import Stage, plain
-from sandbox.marketplace_agreements import Agreement, Listing, Value
-from sandbox.marketplace_bill import BillLine
-from sandbox.marketplace_rules import License
-from sandbox.marketplace_sales import Holding
+from sandbox.marketplace.admin import Stage, plain
+from sandbox.marketplace.agreements import Agreement, Listing, Value
+from sandbox.marketplace.bill import BillLine
+from sandbox.marketplace.rules import License
+from sandbox.marketplace.sales import Holding
 
 BUYERS = {
     "111122223333": "Example Corp",

@@ -1,7 +1,7 @@
 """What a change of an agreement makes AWS Marketplace tell the seller, and when.
 
 Products listed since 1 June 2026 get EventBridge events, older ones SNS messages. Sources are in
-`marketplace_notices.py` (shapes) and `marketplace_events.py` (pauses).
+`notices.py` (shapes) and `events.py` (pauses).
 """
 
 import random
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sandbox import marketplace_notices as notices
-from sandbox.marketplace_agreements import Agreement
-from sandbox.marketplace_events import Event, Planned, Timeline, Timing
+from sandbox.marketplace import notices
+from sandbox.marketplace.agreements import Agreement
+from sandbox.marketplace.events import Event, Planned, Timeline, Timing
 
 ACTIVATIONS = (notices.LICENSE_UPDATED, notices.SUBSCRIBED)
 

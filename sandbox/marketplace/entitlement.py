@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.marketplace_errors import Refused
-from sandbox.marketplace_paging import WrongToken, page
+from sandbox.marketplace.errors import Refused
+from sandbox.marketplace.paging import WrongToken, page
 
 if TYPE_CHECKING:
     from sandbox.marketplace import Marketplace
-    from sandbox.marketplace_agreements import Agreement, Value
-    from sandbox.marketplace_calls import Request
+    from sandbox.marketplace.agreements import Agreement, Value
+    from sandbox.marketplace.calls import Request
 
 # There is one endpoint
 # (https://docs.aws.amazon.com/marketplace/latest/userguide/checking-entitlements.html).

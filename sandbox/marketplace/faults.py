@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar, get_args
 
-from sandbox.marketplace_errors import Refused, Unacceptable
+from sandbox.marketplace.errors import Refused, Unacceptable
 
 # What becomes of the call as a whole.
 APPLIED_BUT_500 = "applied-but-500"

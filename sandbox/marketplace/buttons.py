@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from sandbox.marketplace_admin import Stage
-from sandbox.marketplace_errors import Unacceptable
-from sandbox.marketplace_page import had_trial
+from sandbox.marketplace.admin import Stage
+from sandbox.marketplace.errors import Unacceptable
+from sandbox.marketplace.page import had_trial
 
 # The months of a contract are the calendar's; the emulator takes them all for a twelfth of a year.
 MONTH = timedelta(days=365) / 12

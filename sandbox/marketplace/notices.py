@@ -14,7 +14,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sandbox.marketplace_agreements import Agreement
+from sandbox.marketplace.agreements import Agreement
 
 CREATED = "Purchase Agreement Created - Proposer"
 AMENDED = "Purchase Agreement Amended - Proposer"

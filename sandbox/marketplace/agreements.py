@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
-from sandbox.marketplace_errors import Unacceptable
+from sandbox.marketplace.errors import Unacceptable
 
 Status = Literal["ACTIVE", "CANCELLED", "EXPIRED", "RENEWED", "REPLACED", "TERMINATED"]
 Value = bool | int | float | str

@@ -14,7 +14,7 @@ from typing import Any
 
 import botocore.loaders
 
-from sandbox.marketplace_errors import HTTP_STATUS, Refused
+from sandbox.marketplace.errors import HTTP_STATUS, Refused
 
 # "The tag is invalid, or the number of tags is greater than 5" (botocore 1.44.5 service model,
 # InvalidTagException). What AWS answers to other broken constraints is not published; other AWS

@@ -12,15 +12,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sandbox.marketplace_errors import Refused
-from sandbox.marketplace_paging import WrongToken, page
+from sandbox.marketplace.errors import Refused
+from sandbox.marketplace.paging import WrongToken, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sandbox.marketplace import Marketplace
-    from sandbox.marketplace_agreements import Agreement
-    from sandbox.marketplace_calls import Request
+    from sandbox.marketplace.agreements import Agreement
+    from sandbox.marketplace.calls import Request
 
 # The largest page that may be asked for; how many come unasked is not published.
 PAGE_AGREEMENTS = 50

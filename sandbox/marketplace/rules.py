@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from sandbox.marketplace_errors import Refused
+from sandbox.marketplace.errors import Refused
 
 # "We accept usage records for the previous billing month until 06:00 UTC on the first day of the
 # next month" (botocore 1.44.5 service model, BatchMeterUsage).

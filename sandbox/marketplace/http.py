@@ -1,9 +1,9 @@
 """The doors of the Marketplace emulator: HTTP for any SDK or the AWS CLI, and in process.
 
 Over HTTP, one port serves AWS's APIs (JSON, told apart by X-Amz-Target), the routes that set the
-stage (`marketplace_admin.py`), and at `/` a page for a person:
+stage (`admin.py`), and at `/` a page for a person:
 
-    python -m sandbox.marketplace_http --port 4570
+    python -m sandbox.marketplace.http --port 4570
     export AWS_ENDPOINT_URL_MARKETPLACE_METERING=http://127.0.0.1:4570
     export AWS_ENDPOINT_URL_MARKETPLACE_ENTITLEMENT_SERVICE=http://127.0.0.1:4570
     export AWS_ENDPOINT_URL_MARKETPLACE_AGREEMENT=http://127.0.0.1:4570
@@ -34,12 +34,12 @@ from botocore.exceptions import ReadTimeoutError
 from sandbox.clock import Clock
 from sandbox.http_server import Handler, Server
 from sandbox.marketplace import Marketplace
-from sandbox.marketplace_admin import ROUTES, Stage
-from sandbox.marketplace_buttons import BUTTONS
-from sandbox.marketplace_calls import Answer, Caller
-from sandbox.marketplace_errors import Refused, Unacceptable
-from sandbox.marketplace_page import HEADERS, View, buyer_of, render
-from sandbox.marketplace_shapes import parse
+from sandbox.marketplace.admin import ROUTES, Stage
+from sandbox.marketplace.buttons import BUTTONS
+from sandbox.marketplace.calls import Answer, Caller
+from sandbox.marketplace.errors import Refused, Unacceptable
+from sandbox.marketplace.page import HEADERS, View, buyer_of, render
+from sandbox.marketplace.shapes import parse
 
 # Several times AWS's own limit of 1 MB, so that the refusal of a request that is too large comes
 # from the emulator's rules.
@@ -206,7 +206,7 @@ def _text(header: str | bytes) -> str:
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.marketplace_http")
+    parser = argparse.ArgumentParser(prog="python -m sandbox.marketplace.http")
     parser.add_argument("--port", type=int, default=0, help="0, the default, finds a free one")
     parser.add_argument("--clock-file", type=Path, help="clock to follow, or to publish")
     parser.add_argument("--seed", type=int, default=0)
