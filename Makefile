@@ -71,6 +71,10 @@ chromium: $(READY) ## Install Chromium for the browser run of the tests, where a
 simulate: $(READY) ## Play SEEDS runs of the simulation, SIZE core or whole, beginning with seed FROM
 	@python -m tests.simulation --size $(SIZE) --seeds $(SEEDS) --from $(FROM)
 
+.PHONY: bite
+bite: $(READY) ## Plant bugs in copies of the sources, one after the other, and see each of them caught
+	@python -m tests.bite
+
 .PHONY: synth
 synth: $(READY) ## Write the CloudFormation templates to cdk.out and lint them; needs no account
 	cdk synth --quiet

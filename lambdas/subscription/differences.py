@@ -24,6 +24,10 @@ RECENT_S = 2 * 3600
 """A license that changed this recently is left alone: agreements are searched in an index that may
 be behind, and its events may still be on the way."""
 
+SOLD_BEFORE_S = 24 * 3600
+"""AWS Marketplace announces a license about a minute after its agreement starts; one that is first
+announced a day later or more was sold before anybody listened."""
+
 ACTIVE = "ACTIVE"
 
 
@@ -32,6 +36,10 @@ class Difference(StrEnum):
 
     UNKNOWN_LICENSE = "unknown-license"
     """A license that AWS Marketplace has provisioned, and that we have never heard of."""
+
+    UNKNOWN_BUYER = "unknown-buyer"
+    """A license that was first announced to us long after it was sold: its buyer registered before
+    this stack was there."""
 
     MISSED_ACTIVATION = "missed-activation"
     """A license that is active there and not here."""
@@ -90,8 +98,8 @@ def findings_of_active(
     """Compare the licenses of an active agreement with those we hold.
 
     A license we never heard of is brought in with its buyer as registered: it was sold before this
-    stack was there, or its events were lost. One that we know of and whose buyer has not registered
-    stays so, for the buyer may come any time.
+    stack was there, or its events were lost. One whose sale we have heard of and whose buyer has
+    not registered stays so, for the buyer may come any time.
     """
     for arn in agreement.license_arns:
         key = license_key_of_arn(arn)
@@ -100,21 +108,15 @@ def findings_of_active(
         if known is None:
             if asked_ms - (agreement.start_ms or 0) < RECENT_S * 1000:
                 continue
-            brought_in = registration(
-                at_ms=asked_ms,
-                license_arn=arn,
-                account=agreement.account,
-                product_code=product_code,
-                customer_identifier="",
-                agreement_id=agreement.id,
-                free_trial=None,
-                said=SAID,
-            )
-            yield Finding(Difference.UNKNOWN_LICENSE, key, agreement.id, (brought_in, repair))
+            buyer = _buyer(agreement, arn, product_code, asked_ms)
+            yield Finding(Difference.UNKNOWN_LICENSE, key, agreement.id, (buyer, repair))
         elif _changed_recently(known, asked_ms):
             continue
         elif known.active_since_s is None or known.state in (State.ENDING, State.ENDED):
             yield Finding(Difference.MISSED_ACTIVATION, key, agreement.id, (repair,))
+        elif known.registered_s is None and _sold_before(known, agreement):
+            buyer = _buyer(agreement, arn, known.product_code or product_code, asked_ms)
+            yield Finding(Difference.UNKNOWN_BUYER, key, agreement.id, (buyer,))
         elif _terms_differ(known, agreement, arn):
             terms = _event(Kind.AGREED, key, agreement, asked_ms, arn=arn)
             yield Finding(Difference.MISSED_TERMS, key, agreement.id, (terms,))
@@ -134,6 +136,26 @@ def finding_of_license(
     last = max(over, key=lambda one: (one.id == each.agreement_id, one.end_ms or 0, one.id))
     repair = _event(Kind.CLOSED, each.key, last, asked_ms, arn="")
     return Finding(Difference.MISSED_END, each.key, last.id, (repair,))
+
+
+def _buyer(agreement: Agreement, arn: str, product_code: str, asked_ms: int) -> Event:
+    """Make the registration of a buyer who never came to us."""
+    return registration(
+        at_ms=asked_ms,
+        license_arn=arn,
+        account=agreement.account,
+        product_code=product_code,
+        customer_identifier="",
+        agreement_id=agreement.id,
+        free_trial=None,
+        said=SAID,
+    )
+
+
+def _sold_before(each: License, agreement: Agreement) -> bool:
+    if each.active_since_s is None or agreement.start_ms is None:
+        return False
+    return each.active_since_s - agreement.start_ms // 1000 >= SOLD_BEFORE_S
 
 
 def _changed_recently(each: License, asked_ms: int) -> bool:

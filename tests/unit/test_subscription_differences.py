@@ -103,6 +103,30 @@ def test_a_license_that_is_known_and_whose_buyer_has_not_come_stays_so() -> None
     assert active(AGREEMENT, replace(ACTIVE, state=State.PENDING, registered_s=None)) == []
 
 
+DAY_S = 86_400
+ANNOUNCED = replace(ACTIVE, state=State.PENDING, registered_s=None)
+
+
+@pytest.mark.parametrize(("after_s", "differs"), [(60, False), (DAY_S - 1, False), (DAY_S, True)])
+def test_a_buyer_is_brought_in_whose_license_was_sold_long_before_it_was_announced(
+    after_s: int, *, differs: bool
+) -> None:
+    known = replace(ANNOUNCED, active_since_s=LONG_AGO_S + after_s)
+
+    found = [each.difference for each in active(AGREEMENT, known)]
+
+    assert found == [Difference.UNKNOWN_BUYER] * differs
+
+
+def test_a_buyer_who_is_brought_in_makes_the_license_active() -> None:
+    since_ms = (LONG_AGO_S + 5 * DAY_S) * 1000
+    told = replace(happens(Kind.ACTIVATED), at_ms=since_ms)
+
+    [found] = active(AGREEMENT, license_of(KEY, [told], NOW_MS))
+
+    assert repaired(found, told).state is State.ACTIVE
+
+
 @pytest.mark.parametrize("known", [PENDING, ENDED], ids=lambda each: each.state)
 def test_a_license_that_is_active_there_alone_is_activated(known: License) -> None:
     [found] = active(AGREEMENT, known)

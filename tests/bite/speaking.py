@@ -1,0 +1,157 @@
+"""Bugs in how AWS is spoken to; the small size of the simulation has shells there."""
+
+from tests.bite.bug import WHOLE, Bug, Edit
+
+TABLE = "lambdas/metering/aws/ledger_table.py"
+MARKETPLACE = "lambdas/metering/aws/marketplace.py"
+PRECEDENCE = "tests/integration/test_metering_precedence.py::"
+HOLES = "tests/integration/test_metering_holes.py::"
+
+BUGS = (
+    Bug(
+        "an append without a condition",
+        Edit(
+            TABLE,
+            """
+                Item=item,
+                ConditionExpression="attribute_not_exists(pk)",
+""",
+            """
+                Item=item,
+""",
+        ),
+        hunters=(WHOLE,),
+    ),
+    Bug(
+        "eventually consistent reads of the ledger",
+        Edit(TABLE, '"Keys": wanted, "ConsistentRead": True', '"Keys": wanted'),
+        Edit(TABLE, "Key=key, ConsistentRead=True", "Key=key"),
+        Edit(
+            TABLE,
+            """
+            ConsistentRead=True,
+            **arguments,
+""",
+            """
+            **arguments,
+""",
+        ),
+        hunters=(WHOLE, HOLES + "test_every_read_of_the_ledger_is_consistent"),
+        form=22,
+    ),
+    Bug(
+        "outcomes are written without precedence",
+        Edit(
+            TABLE,
+            """
+        if outcome.status is not Status.ACCEPTED:
+""",
+            """
+        if not outcome.status:
+""",
+        ),
+        hunters=(
+            WHOLE,
+            PRECEDENCE + "test_nothing_is_written_over_accepted",
+        ),
+        form=14,
+    ),
+    Bug(
+        "accepted is not written over what another tick wrote",
+        Edit(
+            TABLE,
+            """
+        if outcome.status is not Status.ACCEPTED:
+""",
+            """
+        if outcome.status:
+""",
+        ),
+        hunters=(PRECEDENCE + "test_accepted_is_written_over_everything",),
+    ),
+    Bug(
+        "the outcomes of an hour are put as a whole",
+        Edit(
+            TABLE,
+            """
+        return self._update_if(_outcome_key(record.license, frozen.hour), arguments)
+""",
+            """
+        self._client.put_item(
+            TableName=self._table,
+            Item={
+                **_outcome_key(record.license, frozen.hour),
+                _DIMENSION + frozen.dimension: {"M": attribute},
+            },
+        )
+        return True
+""",
+        ),
+        hunters=(WHOLE,),
+        form=18,
+    ),
+    Bug(
+        "an unconfirmed record may be redriven",
+        Edit(
+            TABLE,
+            'attribute["M"]["status"]["S"] != Status.EXPIRED:',
+            'attribute["M"]["status"]["S"] not in (Status.EXPIRED, Status.UNCONFIRMED):',
+        ),
+        hunters=(WHOLE,),
+        form=19,
+    ),
+    Bug(
+        "a redrive deletes whatever version is in quarantine",
+        Edit(
+            TABLE,
+            """
+                ConditionExpression="version = :version",
+                ExpressionAttributeValues={":version": {"S": each.version}},
+""",
+            "",
+        ),
+        hunters=(HOLES + "test_a_redrive_deletes_only_the_version_that_it_sent",),
+        form=16,
+    ),
+    Bug(
+        "a time-out is taken for a refusal",
+        Edit(
+            MARKETPLACE,
+            """
+            return NoAnswer(type(error).__name__)
+""",
+            """
+            return CallRefused(type(error).__name__)
+""",
+        ),
+        hunters=(WHOLE,),
+    ),
+    Bug(
+        "a server error is taken for a refusal",
+        Edit(
+            MARKETPLACE,
+            """
+    return NoAnswer(code)
+""",
+            """
+    return CallRefused(code)
+""",
+        ),
+        hunters=(WHOLE,),
+    ),
+    Bug(
+        "UnprocessedRecords are ignored: all that was sent succeeded",
+        Edit(
+            MARKETPLACE,
+            """
+    return Answered(results, frozenset(unprocessed - results.keys()))
+""",
+            """
+    results |= dict.fromkeys(unprocessed, ("Success", ""))
+    return Answered(results, frozenset())
+""",
+        ),
+        hunters=(WHOLE,),
+    ),
+)
+"""In the order of the code."""
