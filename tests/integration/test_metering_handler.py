@@ -249,26 +249,6 @@ def test_zeros_are_not_emitted(function: Function, around: Around) -> None:
     assert function.metrics() == {Metric.TICKS: [1]}
 
 
-def test_metrics_have_the_documented_names() -> None:
-    assert {str(name) for name in Metric} == {
-        "Ticks",
-        "UsageCounted",
-        "UsageDuplicates",
-        "UsageQuarantined",
-        "OldestUnsealedUsage",
-        "HoursSealed",
-        "RecordsSent",
-        "RecordsAccepted",
-        "RecordsParked",
-        "RecordsConflict",
-        "RecordsExpired",
-        "RecordsUnconfirmed",
-        "CallsRefused",
-        "RecordsAtRisk",
-        "RecordsAtRiskTimeLeft",
-    }
-
-
 def test_settings_reach_the_tick(
     function: Function, around: Around, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,6 +171,7 @@ def test_a_summary_tells_what_was_done() -> None:
         "calls": 1,
         "records_sent": 1,
         "outcomes": {"accepted": 1},
+        "attention": [],
         "refusals": {},
         "drained": True,
         "out_of_time": False,
@@ -212,6 +213,7 @@ def test_a_tick_with_nothing_to_do_says_so() -> None:
         "calls": 0,
         "records_sent": 0,
         "outcomes": {},
+        "attention": [],
         "refusals": {},
         "drained": True,
         "out_of_time": False,
@@ -220,3 +222,23 @@ def test_a_tick_with_nothing_to_do_says_so() -> None:
         "quantity_at_risk": "0",
         "risk_left_seconds": None,
     }
+
+
+def test_a_summary_names_records_that_are_not_on_the_bill() -> None:
+    world = World()
+    buyer = world.buy()
+    world.marketplace.change_license(buyer.arn, "suspend")
+    world.send(world.usage(buyer, 3))
+    world.tick()
+    world.advance(hours=1)
+
+    assert world.tick().attention == [
+        {
+            "license": buyer.key,
+            "dimension": "users",
+            "hour": "2026-11-23T10Z",
+            "quantity": "3",
+            "status": "parked",
+            "reason": "CustomerNotSubscribed",
+        }
+    ]
