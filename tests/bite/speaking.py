@@ -5,6 +5,10 @@ from tests.bite.bug import WHOLE, Bug, Edit
 TABLE = "lambdas/metering/aws/ledger_table.py"
 MARKETPLACE = "lambdas/metering/aws/marketplace.py"
 PRECEDENCE = "tests/integration/test_metering_precedence.py::"
+LOST_ANSWERS = (
+    "tests/integration/test_metering_lost_answers.py::"
+    "test_a_call_of_unknown_effect_is_remembered_and_made_again_by_the_next_tick"
+)
 HOLES = "tests/integration/test_metering_holes.py::"
 
 BUGS = (
@@ -124,7 +128,7 @@ BUGS = (
             return CallRefused(type(error).__name__)
 """,
         ),
-        hunters=(WHOLE,),
+        hunters=(WHOLE, LOST_ANSWERS),
     ),
     Bug(
         "a server error is taken for a refusal",
@@ -137,7 +141,7 @@ BUGS = (
     return CallRefused(code)
 """,
         ),
-        hunters=(WHOLE,),
+        hunters=(WHOLE, LOST_ANSWERS),
     ),
     Bug(
         "UnprocessedRecords are ignored: all that was sent succeeded",

@@ -258,7 +258,7 @@ class Play:
                 self.turn_spell,
                 self.meter_elsewhere,
             ),
-            (30, 25, 5, 4, 6, 8, 6, 2),
+            (30, 25, 5, 4, 6, 14, 6, 2),
         )[0]
         happening()
 

@@ -65,7 +65,7 @@ def tale_of(seed: int, *, steps: int) -> Tale:
         ticks=rng.choice((1, 2, 2, 3)),
         kill=rng.choice((0, 0.002, 0.01, 0.03)),
         fault=rng.choice((0, 0.05, 0.2, 0.5)),
-        marketplace_fault=rng.choice((0, 0.2, 0.5, 1)),
+        marketplace_fault=rng.choice((0, 0.3, 0.7, 1)),
         rival=rng.choice((0, 0, 0.5)),
         skew_s=rng.choice((0, 0, 60, SKEW_S_MAX)),
         terms=Terms(
