@@ -8,6 +8,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Request,
     Response,
@@ -78,8 +79,8 @@ class Shopper:
     def purchase(self, button: str = "Purchase") -> Page:
         """Purchase, and wait at AWS Marketplace until the seller has been told."""
         page = self.marketplace()
-        page.get_by_role("button", name=button, exact=True).click()
-        page.get_by_role("button", name="+ 2 minutes").click()
+        press(page.get_by_role("button", name=button, exact=True))
+        press(page.get_by_role("button", name="+ 2 minutes"))
         return page
 
     def set_up(self, page: Page) -> Page:
@@ -125,6 +126,12 @@ class Shopper:
     def _see(self, response: Response) -> None:
         if response.status >= 400 and response.request.is_navigation_request():
             self._refused.add(response.url)
+
+
+def press(button: Locator) -> None:
+    """Press what leads to another page, and wait for that page: a click alone does not."""
+    with button.page.expect_navigation():
+        button.click()
 
 
 def tab_to(page: Page, role: str, name: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, ViewportSize
 
 from lambdas.customers.license import License, State
-from tests.e2e.shopper import DESKTOP, PHONE, Shopper
+from tests.e2e.shopper import DESKTOP, PHONE, Shopper, press
 from tests.e2e.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -73,7 +73,7 @@ def live(shopper: Shopper, hosted: Stage) -> Story:
     see(form, "form")
     address.fill("ada@example")
     name.fill(NAME)
-    button.click()
+    press(button)
     see(form, "form-mistake")
     focused = str(form.evaluate("document.activeElement.getAttribute('role')"))
     kept = address.input_value(), name.input_value()
@@ -81,7 +81,7 @@ def live(shopper: Shopper, hosted: Stage) -> Story:
     led_to = str(form.evaluate("document.activeElement.id"))
     email = f"ada-{shopper.account}@example.com"
     address.fill(email)
-    button.click()
+    press(button)
     see(form, "confirmation")
     market.reload()
     see(market, "marketplace-active")

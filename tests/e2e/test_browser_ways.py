@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, ViewportSize
 
-from tests.e2e.shopper import DESKTOP, PHONE, Shopper, tab_to
+from tests.e2e.shopper import DESKTOP, PHONE, Shopper, press, tab_to
 from tests.e2e.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ EXPIRED = "This page has expired"
 
 def sign_up(form: Page, email: str) -> None:
     form.get_by_label("E-mail address").fill(email)
-    form.get_by_role("button", name="Finish set-up").click()
+    press(form.get_by_role("button", name="Finish set-up"))
 
 
 def heading(page: Page) -> str:
@@ -183,7 +183,7 @@ def test_who_comes_without_a_token_is_told_where_to_begin(
     url = hosted.sandbox.url("RegistrationUrl")
     page.set_content(f'<form method="post" action="{url}"><button>Go</button></form>')
 
-    page.get_by_role("button").click()
+    press(page.get_by_role("button"))
 
     buyer.picture(page, "no-token")
     assert heading(page) == "This page needs to be opened from AWS Marketplace"
