@@ -4,6 +4,8 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from infra import adoption
+from infra.settings import Settings
 from infra.table import durable_table
 
 STATE_INDEX = "by-state"
@@ -12,9 +14,9 @@ STATE_INDEX = "by-state"
 class Customers(Construct):
     """The customers table, with an index that finds the licenses of a state."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
-        self.table = durable_table(self, "Table")
+        self.table = durable_table(self, "Table", adopted=settings.adopted(adoption.CUSTOMERS))
         self.table.add_global_secondary_index(
             index_name=STATE_INDEX,
             partition_key=dynamodb.Attribute(name="state", type=dynamodb.AttributeType.STRING),

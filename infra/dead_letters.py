@@ -4,19 +4,12 @@ import aws_cdk as cdk
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-# The longest SQS offers: they wait for a person that long.
-DEAD_LETTERS_RETENTION_DAYS = 14
+from infra.queue import durable_queue
 
 
-def dead_letter_queue(scope: Construct, construct_id: str) -> sqs.Queue:
+def dead_letter_queue(scope: Construct, construct_id: str, *, adopted: str = "") -> sqs.QueueBase:
     """Make a queue that nothing reads; an alarm watches whether it is empty."""
-    queue = sqs.Queue(
-        scope,
-        construct_id,
-        retention_period=cdk.Duration.days(DEAD_LETTERS_RETENTION_DAYS),
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
-        enforce_ssl=True,
-    )
+    queue = durable_queue(scope, construct_id, adopted=adopted)
     cdk.Validations.of(queue).acknowledge(
         cdk.Acknowledgment(
             id="AwsSolutions::AwsSolutions-SQS3",

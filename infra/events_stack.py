@@ -11,9 +11,10 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra import events
+from infra import adoption, events
 from infra.alarms import AlarmTopic
 from infra.dead_letters import dead_letter_queue
+from infra.encryption import Encryption
 from infra.settings import Settings
 from infra.stack import synthesizer
 
@@ -29,7 +30,9 @@ class EventsStack(cdk.Stack):
             env=cdk.Environment(region=events.MARKETPLACE_EVENTS_REGION),
             synthesizer=synthesizer(settings),
         )
-        undelivered = dead_letter_queue(self, "Undelivered")
+        undelivered = dead_letter_queue(
+            self, "Undelivered", adopted=settings.adopted(adoption.FORWARDING_UNDELIVERED)
+        )
         rule = eventbridge.Rule(
             self,
             "Rule",
@@ -64,3 +67,20 @@ class EventsStack(cdk.Stack):
             f"{settings.region}. The attributes of the message in the dead-letter queue say why. "
             "Mend that, then send the bodies of the messages to the subscription queue there.",
         )
+        cdk.CfnOutput(
+            self,
+            adoption.FORWARDING_UNDELIVERED,
+            value=undelivered.queue_url,
+            description="Events that could not be forwarded; outlives the stack.",
+        )
+        if settings.customer_managed_key:
+            encryption = Encryption(
+                self, "Encryption", adopted=settings.adopted(adoption.FORWARDING_KEY)
+            )
+            encryption.protect(self)
+            cdk.CfnOutput(
+                self,
+                adoption.FORWARDING_KEY,
+                value=encryption.key.key_arn,
+                description="What everything is encrypted with; outlives the stack.",
+            )

@@ -11,10 +11,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra import package
+from infra import metrics, package
 from infra.settings import Settings
-
-METRICS_NAMESPACE = "MarketplaceMetering"
 
 
 class ServiceFunction(Construct):
@@ -67,7 +65,7 @@ class ServiceFunction(Construct):
             environment={
                 **environment,
                 "POWERTOOLS_SERVICE_NAME": capability,
-                "POWERTOOLS_METRICS_NAMESPACE": METRICS_NAMESPACE,
+                "POWERTOOLS_METRICS_NAMESPACE": metrics.namespace(self),
                 "POWERTOOLS_LOG_LEVEL": settings.log_level,
             },
         )

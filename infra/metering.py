@@ -13,8 +13,10 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra import adoption
 from infra.customers import Customers
 from infra.function import ServiceFunction
+from infra.queue import durable_queue
 from infra.schedule import invoke_on_schedule
 from infra.settings import Settings
 from infra.table import durable_table
@@ -34,8 +36,6 @@ TICK_MEMORY_MB = 1_769
 # More than three time-outs: a message never comes back while the tick that received it can still
 # count or delete it, and what a killed tick held is back after a quarter of an hour.
 USAGE_VISIBILITY_SECONDS = 900
-# The longest SQS offers: if metering stands still, usage waits for an operator that long.
-USAGE_RETENTION_DAYS = 14
 # SQS's limit since August 2025; a body of many usage records may be as large.
 USAGE_MESSAGE_BYTES_MAX = 1_048_576
 
@@ -49,8 +49,13 @@ class Metering(Construct):
         self, scope: Construct, construct_id: str, *, customers: Customers, settings: Settings
     ) -> None:
         super().__init__(scope, construct_id)
-        self.queue = self._usage_queue()
-        self.ledger = durable_table(self, "Ledger", expiry_attribute=LEDGER_EXPIRY_ATTRIBUTE)
+        self.queue = self._usage_queue(settings)
+        self.ledger = durable_table(
+            self,
+            "Ledger",
+            adopted=settings.adopted(adoption.LEDGER),
+            expiry_attribute=LEDGER_EXPIRY_ATTRIBUTE,
+        )
         tick = ServiceFunction(
             self,
             "Tick",
@@ -80,16 +85,13 @@ class Metering(Construct):
             waiting_age_max=cdk.Duration.minutes(TICK_INTERVAL_MINUTES),
         )
 
-    def _usage_queue(self) -> sqs.Queue:
-        queue = sqs.Queue(
+    def _usage_queue(self, settings: Settings) -> sqs.QueueBase:
+        queue = durable_queue(
             self,
             "UsageQueue",
-            retention_period=cdk.Duration.days(USAGE_RETENTION_DAYS),
-            visibility_timeout=cdk.Duration.seconds(USAGE_VISIBILITY_SECONDS),
-            max_message_size_bytes=USAGE_MESSAGE_BYTES_MAX,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            adopted=settings.adopted(adoption.USAGE),
+            visibility=cdk.Duration.seconds(USAGE_VISIBILITY_SECONDS),
+            message_bytes_max=USAGE_MESSAGE_BYTES_MAX,
         )
         cdk.Validations.of(queue).acknowledge(
             cdk.Acknowledgment(
@@ -145,7 +147,7 @@ class Metering(Construct):
 def _environment(
     settings: Settings,
     *,
-    queue: sqs.Queue,
+    queue: sqs.QueueBase,
     ledger: dynamodb.Table,
     customers: dynamodb.Table,
 ) -> dict[str, str]:
@@ -157,6 +159,7 @@ def _environment(
         "METERING_REGION": settings.metering_region,
         "PRODUCT_CODE": settings.product_code,
         "DIMENSIONS": json.dumps(settings.dimensions),
+        "METERING": settings.metering,
         "METERING_FROM": started.isoformat() if started else "",
         "ID_MEMORY_HOURS": str(settings.id_memory_hours),
         "SETTLE_MINUTES": str(settings.settle_minutes),

@@ -9,7 +9,7 @@ from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra import events
+from infra import adoption, events
 from infra.api import CLAIM, Api
 from infra.customers import Customers
 from infra.function import ServiceFunction
@@ -34,7 +34,10 @@ class Registration(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.table = durable_table(
-            self, "Registrations", expiry_attribute=REGISTRATIONS_EXPIRY_ATTRIBUTE
+            self,
+            "Registrations",
+            adopted=settings.adopted(adoption.REGISTRATIONS),
+            expiry_attribute=REGISTRATIONS_EXPIRY_ATTRIBUTE,
         )
         endpoint = ServiceFunction(
             self,

@@ -7,11 +7,11 @@ over text only, so numbers and lists may be text here. Nothing is asked of AWS.
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from infra import parsers
+from infra import adoption, parsers
 from infra.package import PLATFORM_NAMES
 from infra.parsers import between, matching, one_of
 
@@ -41,6 +41,7 @@ WEB_ACL_RATE_MAX = 20_000_000
 
 # The metrics travel in the log and count as INFO there: a higher level would throw them away.
 LOG_LEVELS = ("INFO", "DEBUG")
+METERINGS = ("live", "dry-run")
 RECONCILIATIONS = ("repair", "report", "off")
 
 # Context that tools leave behind under names that look like settings.
@@ -69,6 +70,7 @@ class Settings:
     metering_region: str = "us-east-1"
     product_code: str = ""
     dimensions: tuple[str, ...] = ()
+    metering: str = "live"
     metering_from: datetime | None = None
     id_memory_hours: int = 26
     settle_minutes: int = 10
@@ -96,6 +98,8 @@ class Settings:
     access_logs: bool = False
     usage_endpoint: bool = False
     alarm_email: str = ""
+    customer_managed_key: bool = False
+    adopt: Mapping[str, str] = field(default_factory=dict)
     log_retention_days: int = 400
     log_level: str = "INFO"
     function_platform: str = "arm64"
@@ -122,7 +126,12 @@ class Settings:
         settings = cls(**values)
         _check_addresses(settings)
         _check_domain(settings)
+        _check_keys(settings)
         return settings
+
+    def adopted(self, output: str) -> str:
+        """Name what an earlier stack left behind under this output, or nothing."""
+        return self.adopt.get(output, "")
 
 
 def _refused(key: str, given: object, because: str) -> SettingError:
@@ -161,6 +170,13 @@ def _check_domain(settings: Settings) -> None:
         )
 
 
+def _check_keys(settings: Settings) -> None:
+    """Refuse a key that nothing would be under: what it has encrypted would not be readable."""
+    for output in adoption.KEYS:
+        if settings.adopted(output) and not settings.customer_managed_key:
+            raise _refused("adopt", dict(settings.adopt), "has a key: set customer_managed_key too")
+
+
 class _Rule(NamedTuple):
     parse: Callable[[object], Any]
     example: str
@@ -192,6 +208,7 @@ RULES: dict[str, _Rule] = {
         "aaaabbbbccccddddeeee11112",
     ),
     "dimensions": _Rule(parsers.dimensions, "api-calls,storage-gb"),
+    "metering": _Rule(one_of(METERINGS), "dry-run"),
     "metering_from": _Rule(parsers.hour, "2026-12-01T00:00:00Z"),
     "id_memory_hours": _Rule(between(1, ID_MEMORY_HOURS_MAX), "26"),
     "settle_minutes": _Rule(between(1, SETTLE_MINUTES_MAX), "10"),
@@ -238,6 +255,8 @@ RULES: dict[str, _Rule] = {
     "access_logs": _Rule(parsers.yes_or_no, "true"),
     "usage_endpoint": _Rule(parsers.yes_or_no, "true"),
     "alarm_email": _Rule(parsers.email, "on-call@example.com"),
+    "customer_managed_key": _Rule(parsers.yes_or_no, "true"),
+    "adopt": _Rule(adoption.adopted, '{"LedgerTableName": "Acme-MeteringLedger-1A2B3C"}'),
     "log_retention_days": _Rule(parsers.retention_days, "400"),
     "log_level": _Rule(one_of(LOG_LEVELS), "INFO"),
     "function_platform": _Rule(one_of(PLATFORM_NAMES), "arm64"),

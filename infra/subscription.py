@@ -16,10 +16,11 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra import events
+from infra import adoption, events
 from infra.customers import Customers
 from infra.dead_letters import dead_letter_queue
 from infra.function import ServiceFunction
+from infra.queue import durable_queue
 from infra.registration import Registration
 from infra.schedule import invoke_on_schedule
 from infra.settings import Settings
@@ -33,8 +34,6 @@ EVENTS_VISIBILITY_SECONDS = 6 * EVENTS_TIMEOUT_SECONDS
 # An hour of tries, six minutes apart: what fails for longer is not a passing fault. By then the
 # queue's age has called a person twice, and from the dead-letter queue nothing is lost.
 EVENTS_RECEIVES_MAX = 10
-# The longest SQS offers: if the function stands still, events wait for an operator that long.
-EVENTS_RETENTION_DAYS = 14
 # Lambda's least. Events are few; a backlog of them must not take the ten concurrent executions that
 # a new account may have from the functions that count usage and let buyers in.
 EVENTS_CONCURRENCY_MAX = 2
@@ -77,8 +76,12 @@ class Subscription(Construct):
         super().__init__(scope, construct_id)
         self._customers = customers
         self._settings = settings
-        self.dead_letters = dead_letter_queue(self, "DeadLetters")
-        self.undelivered = dead_letter_queue(self, "Undelivered")
+        self.dead_letters = dead_letter_queue(
+            self, "DeadLetters", adopted=settings.adopted(adoption.DEAD_LETTERS)
+        )
+        self.undelivered = dead_letter_queue(
+            self, "Undelivered", adopted=settings.adopted(adoption.UNDELIVERED)
+        )
         self.queue = self._queue()
         self._listen()
         self._listen_to_topics()
@@ -89,15 +92,13 @@ class Subscription(Construct):
             None if settings.reconciliation == "off" else self._reconcile()
         )
 
-    def _queue(self) -> sqs.Queue:
-        return sqs.Queue(
+    def _queue(self) -> sqs.QueueBase:
+        return durable_queue(
             self,
             "Events",
-            retention_period=cdk.Duration.days(EVENTS_RETENTION_DAYS),
-            visibility_timeout=cdk.Duration.seconds(EVENTS_VISIBILITY_SECONDS),
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            dead_letter_queue=sqs.DeadLetterQueue(
+            adopted=self._settings.adopted(adoption.EVENTS),
+            visibility=cdk.Duration.seconds(EVENTS_VISIBILITY_SECONDS),
+            dead_letters=sqs.DeadLetterQueue(
                 queue=self.dead_letters, max_receive_count=EVENTS_RECEIVES_MAX
             ),
         )

@@ -6,9 +6,16 @@ from constructs import Construct
 
 
 def durable_table(
-    scope: Construct, construct_id: str, *, expiry_attribute: str | None = None
+    scope: Construct,
+    construct_id: str,
+    *,
+    adopted: str = "",
+    expiry_attribute: str | None = None,
 ) -> dynamodb.Table:
     """Make a table with the keys `pk` and `sk` that no deployment can delete.
+
+    One that an earlier stack has left behind is `adopted` by its name: CloudFormation takes a table
+    in that exists already, where it is deployed with `--import-existing-resources`.
 
     On demand, because usage comes in bursts nobody can plan. Encrypted at rest with DynamoDB's own
     key, as every table is: a key of the seller's would add a price per request and a way to lose
@@ -18,6 +25,7 @@ def durable_table(
     return dynamodb.Table(
         scope,
         construct_id,
+        table_name=adopted or None,
         partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
         sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,

@@ -39,7 +39,9 @@ UNAVAILABLE = {
 class UsageEndpoint(Construct):
     """The route, and the role that may send to the queue and do nothing else."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, api: Api, queue: sqs.Queue) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, api: Api, queue: sqs.QueueBase
+    ) -> None:
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
         role = iam.Role(

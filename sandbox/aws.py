@@ -8,7 +8,6 @@ corrects what this project stands on. Everything here is about moto 5.2.5.
 import argparse
 import threading
 import time
-from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 
@@ -16,19 +15,21 @@ import time_machine
 from moto.awslambda.models import LambdaFunction
 from moto.cloudformation import parsing
 from moto.cloudformation.exceptions import CloudFormationError, ValidationError
-from moto.cloudformation.models import CloudFormationBackend, Stack
+from moto.cloudformation.models import Stack
 from moto.core.utils import unix_time_millis
+from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
-from moto.sqs.models import Message, Queue
+from moto.sqs.models import Message, Queue, sqs_backends
 from werkzeug.serving import run_simple
 
 from sandbox import cloudformation as _added_types  # noqa: F401 - moto finds them by itself
 from sandbox.aws_routes import Routes
+from sandbox.change_sets import mend_change_sets
 from sandbox.patching import replace
 from sandbox.verify import LEFT_OUT
 
@@ -66,7 +67,8 @@ def mend(port: int) -> None:
     _poll_queues_often()
     _refuse_what_cloudformation_would_skip()
     _make_again_what_an_earlier_update_removed()
-    _forgive_unknown_change_sets()
+    mend_change_sets()
+    _keep_what_is_updated()
     _link_code_to_its_bucket(port)
 
 
@@ -193,14 +195,48 @@ def _make_again_what_an_earlier_update_removed() -> None:
     replace(parsing.ResourceMap, "update", update_afresh)
 
 
-def _forgive_unknown_change_sets() -> None:
-    delete_change_set = CloudFormationBackend.delete_change_set
+def _keep_what_is_updated() -> None:
+    # moto loses sight of a table that an update changes, and forgets the keys of both.
+    create_table: Any = Table.create_from_cloudformation_json
 
-    def delete_if_there(self: CloudFormationBackend, change_set_name: str) -> None:
-        with suppress(UnboundLocalError):  # moto's answer to a name it does not know
-            delete_change_set(self, change_set_name)
+    def create_table_and_key(*place: Any, **given: Any) -> Table:
+        table: Table = create_table(*place, **given)
+        table.sse_specification = _sse(place[1]["Properties"])
+        return table
 
-    replace(CloudFormationBackend, "delete_change_set", delete_if_there)
+    def update_table(**given: Any) -> Table:
+        table: Table = given["original_resource"]
+        properties = given["cloudformation_json"]["Properties"]
+        if properties.get("TableName", table.name) != table.name:
+            raise ValidationError(message=f"{table.name} would be replaced.")
+        table.deletion_protection_enabled = properties.get("DeletionProtectionEnabled", False)
+        table.sse_specification = _sse(properties)
+        return table
+
+    update_queue: Any = Queue.update_from_cloudformation_json
+
+    def update_queue_and_key(**given: Any) -> Queue:
+        queue: Queue = update_queue(**given)
+        key = given["cloudformation_json"]["Properties"].get("KmsMasterKeyId")
+        attributes = {
+            "KmsMasterKeyId": key,
+            "SqsManagedSseEnabled": str(key is None).lower(),
+            # Which moto takes away where an update does not name it.
+            "Policy": queue.policy,
+        }
+        backend = sqs_backends[given["account_id"]][given["region_name"]]
+        backend.set_queue_attributes(queue.name, attributes)
+        return queue
+
+    replace(Table, "create_from_cloudformation_json", staticmethod(create_table_and_key))
+    replace(Table, "update_from_cloudformation_json", staticmethod(update_table))
+    replace(Queue, "update_from_cloudformation_json", staticmethod(update_queue_and_key))
+
+
+def _sse(properties: dict[str, Any]) -> dict[str, Any]:
+    """What encrypts a table, in the words of the API, which differ in one from a template's."""
+    given = properties.get("SSESpecification", {})
+    return {"Enabled": True, **given} if given.get("SSEEnabled") else {}
 
 
 def _link_code_to_its_bucket(port: int) -> None:

@@ -70,12 +70,17 @@ class Cdk:
         return self._run(f"bootstrap-{regions[0]}", "bootstrap", "--app=", *places)
 
     def deploy(self) -> Child:
-        """Begin to deploy the synthesized app."""
-        # With change sets moto leaves the outputs empty, and a second deploy is a 500.
+        """Begin to deploy the synthesized app, and to adopt what its settings name."""
+        # Without a change set it is quicker; the CLI imports with one only.
+        how = "--import-existing-resources" if "adopt" in self._context else "--method=direct"
         return self._run(
-            *("deploy", "deploy", "--all", f"--app={self._assembly}", "--method=direct"),
+            *("deploy", "deploy", "--all", f"--app={self._assembly}", how),
             *("--require-approval=never", "--progress=events"),
         )
+
+    def destroy(self) -> Child:
+        """Begin to delete the stacks of the synthesized app, as far as they are not retained."""
+        return self._run("destroy", "destroy", "--all", "--force", f"--app={self._assembly}")
 
     def stacks(self) -> list[Stack]:
         """What was synthesized."""

@@ -129,12 +129,19 @@ EXISTS: dict[str, Callable[[Client, Made], object]] = {
     "AWS::CloudWatch::Alarm": lambda client, made: client("cloudwatch").describe_alarms(
         AlarmNames=[made.physical_id]
     )["MetricAlarms"],
+    "AWS::CloudWatch::CompositeAlarm": lambda client, made: client("cloudwatch").describe_alarms(
+        AlarmNames=[made.physical_id], AlarmTypes=["CompositeAlarm"]
+    )["CompositeAlarms"],
+    "AWS::CloudWatch::Dashboard": lambda client, made: client("cloudwatch").get_dashboard(
+        DashboardName=made.physical_id
+    ),
     "AWS::DynamoDB::Table": lambda client, made: client("dynamodb").describe_table(
         TableName=made.physical_id
     ),
     "AWS::Events::Rule": _rule,
     "AWS::IAM::Policy": _role_policy,
     "AWS::IAM::Role": lambda client, made: client("iam").get_role(RoleName=made.physical_id),
+    "AWS::KMS::Key": lambda client, made: client("kms").describe_key(KeyId=made.physical_id),
     "AWS::Lambda::EventInvokeConfig": lambda client, made: client(
         "lambda"
     ).get_function_event_invoke_config(FunctionName=made.named("FunctionName")),

@@ -32,6 +32,8 @@ from sandbox.deliveries import Deliveries
 from sandbox.deploy import ROOT, Cdk, finish, outputs, region_of, verify_all
 from sandbox.environment import ACCOUNT, Endpoints, ask
 from sandbox.folder import Folder
+from sandbox.measured import Datum, measured
+from sandbox.ringing import own_alarms, rings
 from sandbox.runtime import Runtime
 from sandbox.scheduler import Fired, Scheduler
 from sandbox.triggers import Handled, Triggers
@@ -104,6 +106,7 @@ class Sandbox:
         self._ports = ports
         self._marketplace_url = marketplace_url
         self._servers: dict[int, Child] = {}
+        self._bootstrapped: set[str] = set()
         self._ending = ExitStack()
 
     def __enter__(self) -> Self:
@@ -175,6 +178,15 @@ class Sandbox:
         mails: list[Mapping[str, Any]] = ask(f"{self.endpoints.aws}/sandbox/mails")["mails"]
         return mails
 
+    def measured(self) -> list[Datum]:
+        """The metrics that functions have emitted, oldest first."""
+        return measured(self._files.logs)
+
+    def ringing(self) -> list[str]:
+        """The names of the deployed alarms on the functions' own metrics that ring now."""
+        alarms, data = own_alarms(self.client("cloudwatch")), self.measured()
+        return [each["AlarmName"] for each in alarms if rings(each, data, self.clock.now())]
+
     def start(self, report: Callable[[str], None]) -> None:
         """From now on run functions as AWS does: when their schedule or a message calls for it.
 
@@ -216,10 +228,26 @@ class Sandbox:
         try:
             cdk = self._cdk()
             finish(self._tied(cdk.synth()))
+            self.bootstrap(*(stack.region for stack in cdk.stacks()))
             self._deploy(cdk)
         except BaseException:
             self._context = before
             raise
+
+    def bootstrap(self, *regions: str) -> None:
+        """Prepare regions for deployments, each once."""
+        if fresh := set(regions) - self._bootstrapped:
+            finish(self._tied(self._cdk().bootstrap(*sorted(fresh))))
+            self._bootstrapped |= fresh
+
+    def destroy(self) -> None:
+        """Delete the stacks that were deployed last; what they retain stays.
+
+        Raises:
+            DeployError: It failed.
+        """
+        finish(self._tied(self._cdk().destroy()))
+        self.outputs = {}
 
     def verify(self) -> None:
         """Check that every resource of the deployed app is there.
@@ -257,11 +285,9 @@ class Sandbox:
         for port, server in self._servers.items():
             server.wait_until(partial(answers, port))
         if synth is not None:
-            finish(self._tied(cdk.bootstrap(self.region)))
+            self.bootstrap(self.region)
             finish(synth)
-            others = {stack.region for stack in cdk.stacks()} - {self.region}
-            if others:
-                finish(self._tied(cdk.bootstrap(*sorted(others))))
+            self.bootstrap(*(stack.region for stack in cdk.stacks()))
             self._deploy(cdk)
         self._files.invite(self.variables(), self._ending)
 

@@ -25,6 +25,13 @@ LEFT_OUT = frozenset(
 )
 
 
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+
+
 class IncompleteError(Exception):
     """Something of a template was not made; the message names all of it."""
 
@@ -43,7 +50,7 @@ def verify(template: Mapping[str, Any], stack: str, client: Client) -> None:
     listed = client("cloudformation").list_stack_resources(StackName=stack)
     rows = listed["StackResourceSummaries"]
     made = {row["LogicalResourceId"]: row.get("PhysicalResourceId", "") for row in rows}
-    ids = {"AWS::AccountId": ACCOUNT, "AWS::Partition": "aws", **made}
+    ids = {**PSEUDO_PARAMETERS, **made}
     missing = []
     for name, resource in template["Resources"].items():
         kind = resource["Type"]

@@ -9,12 +9,16 @@ from botocore.exceptions import ClientError
 
 from lambdas.customers.history import Event
 from lambdas.customers.license import Entitlement, License, LicenseKey, State
+from lambdas.versions import check_version, versioned
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 GET_ITEMS_MAX = 100
 """Keys of one BatchGetItem (API reference)."""
+
+LICENSE_VERSION = 1
+"""Of the format of a license's item, written into each; not to be taken for `License.version`."""
 
 STATE_INDEX = "by-state"
 """Global index of license items by their state; eventually consistent, as all such indexes are."""
@@ -172,7 +176,9 @@ class CustomersTable:
 
     def licenses(self, keys: Iterable[LicenseKey]) -> dict[LicenseKey, License]:
         """Read licenses by their keys, consistently; those that do not exist are left out."""
-        wanted = [{"pk": {"S": f"license#{key}"}, "sk": {"S": "license"}} for key in set(keys)]
+        wanted = [
+            {"pk": {"S": f"license#{key}"}, "sk": {"S": "license"}} for key in sorted(set(keys))
+        ]
         found: dict[LicenseKey, License] = {}
         while wanted:
             now, wanted = wanted[:GET_ITEMS_MAX], wanted[GET_ITEMS_MAX:]
@@ -188,7 +194,7 @@ class CustomersTable:
 
     def of_accounts(self, accounts: Iterable[str]) -> dict[str, list[License]]:
         """Read the licenses of accounts, consistently; accounts nobody knows are left out."""
-        wanted = list(set(accounts))
+        wanted = sorted(set(accounts))
         keys_of = dict(zip(wanted, self._parallel(self._keys_of_account, wanted), strict=True))
         licenses = self.licenses(key for keys in keys_of.values() for key in keys or ())
         return {
@@ -250,6 +256,7 @@ def _item(each: License) -> dict[str, Any]:
     item: dict[str, Any] = {
         "pk": {"S": f"license#{each.key}"},
         "sk": {"S": "license"},
+        **versioned(LICENSE_VERSION),
         "key": {"S": each.key},
         "state": {"S": str(each.state)},
     }
@@ -267,6 +274,7 @@ def _item(each: License) -> dict[str, Any]:
 
 
 def _license(item: Mapping[str, Any]) -> License:
+    check_version(item, LICENSE_VERSION, item["pk"]["S"], item["sk"]["S"])
     fields: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
     fields |= {name: int(item[name]["N"]) for name in _NUMBERS if name in item}
     if "free_trial" in item:

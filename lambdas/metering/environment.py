@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lambdas.metering.terms import Terms
-from lambdas.variables import names, text, time_s, whole
+from lambdas.variables import EnvironmentInvalidError, names, text, time_s, whole
 
 NAMES = (
     "USAGE_QUEUE_URL",
@@ -13,12 +13,15 @@ NAMES = (
     "METERING_REGION",
     "PRODUCT_CODE",
     "DIMENSIONS",
+    "METERING",
     "METERING_FROM",
     "ID_MEMORY_HOURS",
     "SETTLE_MINUTES",
     "ENDING_SETTLE_MINUTES",
 )
 """Every variable that the stack must set; the last three have defaults."""
+
+LIVE, DRY_RUN = "live", "dry-run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         terms=Terms(
             dimensions=names(variables, "DIMENSIONS"),
             product_code=variables.get("PRODUCT_CODE", ""),
+            dry_run=_mode(variables) == DRY_RUN,
             metering_from_s=time_s(variables, "METERING_FROM"),
             id_memory_hours=whole(variables, "ID_MEMORY_HOURS", standard.id_memory_hours),
             settle_minutes=whole(variables, "SETTLE_MINUTES", standard.settle_minutes),
@@ -51,3 +55,10 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
             ),
         ),
     )
+
+
+def _mode(variables: Mapping[str, str]) -> str:
+    mode = variables.get("METERING") or LIVE
+    if mode not in (LIVE, DRY_RUN):
+        raise EnvironmentInvalidError(f"METERING is {mode!r}, neither {LIVE} nor {DRY_RUN}")
+    return mode

@@ -8,9 +8,17 @@ from enum import Enum, auto
 
 import msgspec
 
-from lambdas.customers.license import LicenseKey
+from lambdas.customers.license import LicenseKey, State
 from lambdas.metering.customer import Customers, Refusal, license_meant
-from lambdas.metering.hours import HOUR_S, Hour, first_open_hour, hour_of, hour_text, month_of
+from lambdas.metering.hours import (
+    HOUR_S,
+    Hour,
+    first_open_hour,
+    hour_of,
+    hour_text,
+    month_of,
+    start_s,
+)
 from lambdas.metering.ledger import (
     DIMENSIONS_MAX,
     ENTRY_BYTES_MAX,
@@ -24,7 +32,7 @@ from lambdas.metering.ledger import (
     pack,
 )
 from lambdas.metering.terms import Terms
-from lambdas.metering.usage import Allocations, Reason, Tags, Usage, license_key_digest
+from lambdas.metering.usage import Allocations, Named, Reason, Tags, Usage, license_key_digest
 
 QUANTITY_MICROS_MAX = 9_999_999_999_999_999
 """The largest quantity of a record, 9,999,999,999.999999, in 10⁻⁶
@@ -96,26 +104,32 @@ def _fold(
 ) -> tuple[Folded, bool]:
     """Decide about what should fit into one entry, and tell whether that is sure."""
     folding = _Folding(ledger, customers, terms, now_s)
-    counts = dict.fromkeys(_Verdict, 0)
     refused: list[Refused] = []
-    taken = 0
+    taken = counted = duplicates = 0
+    decide = folding.decide
     for usage in batch:
-        verdict = folding.decide(usage)
-        if verdict is _Verdict.NO_ROOM:
+        verdict = decide(usage)
+        if verdict is _Verdict.COUNTED:
+            counted += 1
+        elif verdict is _Verdict.DUPLICATE:
+            duplicates += 1
+        elif verdict is _Verdict.NO_ROOM:
             break
-        if isinstance(verdict, Refusal):
-            refused.append(Refused(taken, verdict))
         else:
-            counts[verdict] += 1
+            refused.append(Refused(taken, verdict))
         taken += 1
-    entry = folding.entry()
-    folded = Folded(entry, taken, counts[_Verdict.COUNTED], counts[_Verdict.DUPLICATE], refused)
+    folded = Folded(folding.entry(), taken, counted, duplicates, refused)
     return folded, not folding.guessed
 
 
 @dataclass(slots=True)
 class _Folding:
-    """One entry in the making."""
+    """One entry in the making.
+
+    What is the same for much usage is decided once. `owners` holds whom a name means whenever the
+    usage was; `homes`, by license, dimension and the usage's own hour, where usage without tags
+    goes, and how much may be there.
+    """
 
     ledger: Ledger
     customers: Customers
@@ -124,6 +138,8 @@ class _Folding:
     keys: dict[bytes, bytes] = field(default_factory=dict)
     cells: dict[Cell, OpenUsage] = field(default_factory=dict)
     dimensions: Counter[tuple[LicenseKey, Hour]] = field(default_factory=Counter)
+    owners: dict[Named, LicenseKey] = field(default_factory=dict)
+    homes: dict[Cell, tuple[OpenUsage, int]] = field(default_factory=dict)
     bytes_taken: int = 0
     guessed: bool = False
     expired_s: int = field(init=False)
@@ -149,28 +165,75 @@ class _Folding:
         known = self.check_of(usage.key)
         if known is not None:
             return _seen_before(usage, known)
-        who = license_of(usage, self.customers, terms=self.terms, now_s=self.now_s)
+        who = self.owners.get(usage.named) or self.owner_of(usage)
         if isinstance(who, Refusal):
             return who
         license_digest = None
         if usage.id is not None:
-            license_digest = license_key_digest(who, usage.id)
+            license_digest = None if usage.by_license else license_key_digest(who, usage.id)
             if license_digest == usage.key:
                 license_digest = None
-            else:
+            elif license_digest is not None:
                 known = self.check_of(license_digest)
                 if known is not None:
                     return _seen_before(usage, known)
-        hour = self.hour_for(usage, who)
+        bill_s = usage.used_s if usage.bill_at_s is None else usage.bill_at_s
+        own = hour_of(bill_s)
+        home = self.homes.get((who, usage.dimension, own))
+        if home is not None and not usage.allocations:
+            open_usage, total_max = home
+            if open_usage.total + usage.quantity <= total_max:
+                return self.count_at_home(usage, open_usage, license_digest)
+        hour = self.hour_for(usage, who, bill_s)
         if isinstance(hour, Refusal):
             return hour
-        return self.count(usage, (who, usage.dimension, hour), license_digest)
+        cell = (who, usage.dimension, hour)
+        verdict = self.count(usage, cell, license_digest)
+        if verdict is _Verdict.COUNTED and not usage.allocations:
+            self.remember_home(cell, own)
+        return verdict
+
+    def owner_of(self, usage: Usage) -> LicenseKey | Refusal:
+        who = license_of(usage, self.customers, terms=self.terms, now_s=self.now_s)
+        named = usage.named
+        if not isinstance(who, Refusal) and usage.license is None:
+            of_account = self.customers.accounts.get(named.account, ())
+            # Of several licenses the time of the usage picks one, and one that has ended is meant
+            # by older usage only.
+            one_for_ever = [each.state is not State.ENDED for each in of_account] == [True]
+            if named.license_arn or named.customer_identifier or one_for_ever:
+                self.owners[named] = who
+        return who
 
     def check_of(self, key: bytes) -> bytes | None:
         return self.keys.get(key) or self.ledger.keys.check_of(key)
 
-    def hour_for(self, usage: Usage, who: LicenseKey) -> Hour | Refusal:
-        bill_s = usage.used_s if usage.bill_at_s is None else usage.bill_at_s
+    def count_at_home(
+        self, usage: Usage, open_usage: OpenUsage, license_digest: bytes | None
+    ) -> _Verdict:
+        size = KEY_BYTES if license_digest is None else 2 * KEY_BYTES
+        if not self.take_keys(usage, license_digest, size):
+            return _Verdict.NO_ROOM
+        open_usage.add((), usage.quantity, usage.used_s)
+        return _Verdict.COUNTED
+
+    def remember_home(self, cell: Cell, own: Hour) -> None:
+        """Let more usage of an hour follow where some went, if it is the first hour to try.
+
+        And if any time of its own hour may be billed: within the hour in which usage expires, each
+        must be looked at.
+        """
+        who, dimension, hour = cell
+        oldest_s = max(self.expired_s + 1, self.terms.metering_from_s)
+        if hour == self.earliest(who, own) and start_s(own) >= oldest_s:
+            known = self.ledger.open.get(cell)
+            total_max = QUANTITY_MICROS_MAX - (known.total if known else 0)
+            self.homes[who, dimension, own] = self.cells[cell], total_max
+
+    def earliest(self, who: LicenseKey, own: Hour) -> Hour:
+        return Hour(max(own, self.ledger.sealed_upto(who) + 1, self.first_open))
+
+    def hour_for(self, usage: Usage, who: LicenseKey, bill_s: int) -> Hour | Refusal:
         if bill_s < self.terms.metering_from_s:
             return Refusal(
                 Reason.BEFORE_METERING_FROM,
@@ -186,7 +249,7 @@ class _Folding:
                 " longer takes it; redrive it with BillAt to bill it now.",
             )
         own = hour_of(bill_s)
-        earliest = max(own, self.ledger.sealed_upto(who) + 1, self.first_open)
+        earliest = self.earliest(who, own)
         for hour in map(Hour, range(earliest, earliest + FULL_HOURS_MAX + 1)):
             if month_of(hour) != month_of(own):
                 return Refusal(
@@ -230,12 +293,8 @@ class _Folding:
                 "The tags of this usage do not fit into one ledger entry of 400 KB; send it in"
                 " several records.",
             )
-        if self.bytes_taken + size > ENTRY_BYTES_MAX:
+        if not self.take_keys(usage, license_digest, size):
             return _Verdict.NO_ROOM
-        self.bytes_taken += size
-        self.keys[usage.key] = usage.check
-        if license_digest is not None:
-            self.keys[license_digest] = usage.check
         if open_usage is None:
             open_usage = self.cells[cell] = OpenUsage()
             if cell not in self.ledger.open:
@@ -243,6 +302,16 @@ class _Folding:
         for tags, quantity in parts:
             open_usage.add(tags, quantity, usage.used_s)
         return _Verdict.COUNTED
+
+    def take_keys(self, usage: Usage, license_digest: bytes | None, size: int) -> bool:
+        """Take in what usage is counted under, if it fits with all that belongs to it."""
+        if self.bytes_taken + size > ENTRY_BYTES_MAX:
+            return False
+        self.bytes_taken += size
+        self.keys[usage.key] = usage.check
+        if license_digest is not None:
+            self.keys[license_digest] = usage.check
+        return True
 
     def parts(self, usage: Usage, cell: Cell) -> Allocations:
         """Split usage by its tags, as long as the hour has room for more sets of them."""

@@ -50,6 +50,13 @@ class WrittenRecord(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     UsageAllocations: Raw = ABSENT
 
 
+class WrittenBody(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """The body of a BatchMeterUsage request none of whose records is ill-formed."""
+
+    UsageRecords: list[WrittenRecord]
+    ProductCode: str | None = None
+
+
 class WrittenEvent(msgspec.Struct, gc=False):
     """What matters of a CloudEvent as its producer wrote it; extension attributes may be there."""
 
@@ -90,6 +97,7 @@ _ANY = msgspec.json.Decoder(dict[str, Raw] | list[Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _TEXT = msgspec.json.Decoder(str | None)
+_BODY = msgspec.json.Decoder(WrittenBody)
 _RECORD = msgspec.json.Decoder(WrittenRecord)
 _RECORDS = msgspec.json.Decoder(list[WrittenRecord])
 _EVENT = msgspec.json.Decoder(WrittenEvent)
@@ -121,7 +129,10 @@ def split(body: str) -> Message:
         return Message(Form.RECORD, body, [_RECORD.decode(text)])
     except ValueError:
         # Another form, or something is wrong with it.
-        found = _taken_apart(text)
+        whole = _whole_body(text)
+    if whole is not None:
+        return Message(Form.BODY, body, whole.UsageRecords, whole.ProductCode)
+    found = _taken_apart(text)
     if isinstance(found, list):
         _check_number(found)
         return Message(Form.EVENTS, body, found)
@@ -135,6 +146,16 @@ def split(body: str) -> Message:
         return Message(Form.RECORD, body, [Raw(text)])
     tell = "None of the keys UsageRecords, specversion, Dimension is there."
     raise NotUnderstoodError(Reason.UNKNOWN_FORM, None, tell)
+
+
+def _whole_body(text: str) -> WrittenBody | None:
+    """Read a body with nothing wrong in it at one go, as most are; None if there is more to it."""
+    try:
+        body: WrittenBody = _BODY.decode(text)
+    except ValueError:
+        return None
+    legal = len(body.ProductCode or "") <= PRODUCT_CODE_CHARS_MAX
+    return body if legal and len(body.UsageRecords) <= RECORDS_MAX else None
 
 
 def _taken_apart(text: str) -> dict[str, Raw] | list[Raw]:

@@ -15,6 +15,7 @@ from lambdas.customers.table import CustomersTable
 from lambdas.metering.aws import LedgerTable, Marketplace, UsageQueue, connect
 from lambdas.metering.environment import read_environment
 from lambdas.metering.log import Log
+from lambdas.metering.quantities import MICROS_PER_UNIT
 from lambdas.metering.records import Status
 from lambdas.metering.summary import Summary
 from lambdas.metering.tick import tick
@@ -36,7 +37,11 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     log = logger()
     try:
         until_s = time.time() + context.get_remaining_time_in_millis() / 1000 - RESERVE_S
-        summary = tick(wiring(), until_s=until_s)
+        wired = wiring()
+        summary = tick(wired, until_s=until_s)
+        if summary.hours_sealed or summary.quarantined:
+            # Once an hour, and when there is more: a count reads what it counts.
+            summary.in_quarantine = wired.table.quarantine_size()
     except Exception:
         # Nothing is consumed: what this tick took up is there for the next one.
         log.exception("The tick failed; usage stays where it is, and the next tick goes on")
@@ -78,27 +83,32 @@ def wiring() -> Wiring:
 
 def _emit(summary: Summary) -> None:
     """Emit what happened as metrics, zeros left out."""
+    risk = summary.risk
     counts = {
         Metric.TICKS: 1,
         Metric.COUNTED: summary.counted,
         Metric.DUPLICATES: summary.duplicates,
         Metric.QUARANTINED: summary.quarantined.total(),
+        Metric.IN_QUARANTINE: summary.in_quarantine or 0,
         Metric.HOURS_SEALED: summary.hours_sealed,
         Metric.RECORDS_SENT: summary.records_sent,
         Metric.RECORDS_ACCEPTED: summary.outcomes[Status.ACCEPTED],
-        Metric.RECORDS_PARKED: summary.outcomes[Status.PARKED],
         Metric.RECORDS_CONFLICT: summary.outcomes[Status.CONFLICT],
         Metric.RECORDS_EXPIRED: summary.outcomes[Status.EXPIRED],
         Metric.RECORDS_UNCONFIRMED: summary.outcomes[Status.UNCONFIRMED],
-        Metric.CALLS_REFUSED: summary.refusals.total(),
-        Metric.RECORDS_AT_RISK: summary.unfinished,
+        Metric.CALLS_REFUSED: summary.calls_refused,
+        Metric.RECORDS_UNFINISHED: risk.unfinished,
+        Metric.RECORDS_AT_RISK: risk.at_risk,
+        # A metric is a binary float whatever is handed in; it is looked at, not billed.
+        Metric.QUANTITY_PARKED: risk.micros_parked / MICROS_PER_UNIT,
+        Metric.LICENSES_ENDING: summary.ending,
     }
     for name, count in counts.items():
         if count:
             metrics().add_metric(name, MetricUnit.Count, count)
     for name, seconds in (
-        (Metric.OLDEST_UNSEALED, summary.oldest_unsealed_s),
-        (Metric.RISK_LEFT, summary.risk_left_s),
+        (Metric.OLDEST_UNBILLED, risk.oldest_s),
+        (Metric.FINAL_FLUSH_LEFT, summary.final_flush_left_s),
     ):
         if seconds is not None:
             metrics().add_metric(name, MetricUnit.Seconds, seconds)

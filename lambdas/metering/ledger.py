@@ -18,6 +18,7 @@ import msgspec
 from lambdas.customers.license import LicenseKey
 from lambdas.metering.hours import HOUR_S, Hour, start_s
 from lambdas.metering.usage import Tags
+from lambdas.versions import UnknownVersionError
 
 ENTRY_VERSION = 1
 """Written into every entry; a reader refuses what it does not know."""
@@ -41,6 +42,7 @@ CLOCK_SKEW_S = 30 * 60
 
 _NO_HOUR = Hour(-1)
 _BUCKET = struct.Struct(">H14s")
+_BUCKETS = 1 << 16
 _KEY = struct.Struct("12s4s")
 _BUCKET_KEY_BYTES = 10
 _BUCKET_WIDTH = 14
@@ -102,10 +104,6 @@ class Packed(msgspec.Struct, frozen=True):
         return len(self.keys) + len(self.body)
 
 
-class UnknownEntryError(Exception):
-    """An entry was written by a newer version of this code than the one that reads it."""
-
-
 class _FoldBody(msgspec.Struct, array_like=True):
     rows: tuple[Row, ...]
 
@@ -131,11 +129,12 @@ def pack(entry: Entry) -> Packed:
 
 
 def unpack(packed: Packed) -> Entry:
-    """Read an entry back; one of an unknown version or kind raises `UnknownEntryError`."""
+    """Read an entry back; one of an unknown version or kind raises `UnknownVersionError`."""
     if packed.version != ENTRY_VERSION or packed.kind not in ("fold", "seal"):
-        raise UnknownEntryError(
-            f"ledger entry of kind {packed.kind!r}, version {packed.version}: this code reads"
-            f" fold and seal of version {ENTRY_VERSION}; deploy the newer code again"
+        raise UnknownVersionError(
+            f"an entry of the log is a {packed.kind!r} of version {packed.version}, and this"
+            f" release knows fold and seal of version {ENTRY_VERSION}: a newer release has written"
+            " it, so deploy that one again"
         )
     body = zlib.decompress(packed.body)
     if packed.kind == "fold":
@@ -154,15 +153,14 @@ class Keys:
     __slots__ = ("_buckets", "count")
 
     def __init__(self) -> None:
-        self._buckets: dict[int, bytearray] = {}
+        self._buckets: list[bytearray | None] = [None] * _BUCKETS
         self.count = 0
 
     def add(self, packed: bytes) -> None:
         """Remember keys, `KEY_BYTES` each, one behind the other."""
         buckets = self._buckets
-        get = buckets.get
         for number, rest in _BUCKET.iter_unpack(packed):
-            bucket = get(number)
+            bucket = buckets[number]
             if bucket is None:
                 buckets[number] = bytearray(rest)
             else:
@@ -171,7 +169,7 @@ class Keys:
 
     def check_of(self, key: bytes) -> bytes | None:
         """Return the check that a key was counted with, or None for a key never seen."""
-        bucket = self._buckets.get(key[0] << 8 | key[1])
+        bucket = self._buckets[key[0] << 8 | key[1]]
         if bucket is None:
             return None
         rest = key[2:]
@@ -203,7 +201,8 @@ class OpenUsage:
     def add(self, tags: Tags, quantity: int, last_s: int) -> None:
         """Count more usage, quantity in 10⁻⁶."""
         self.total += quantity
-        self.last_s = max(self.last_s, last_s)
+        if last_s > self.last_s:
+            self.last_s = last_s
         self.by_tags[tags] = self.by_tags.get(tags, 0) + quantity
 
 
@@ -254,6 +253,7 @@ class Ledger:
         open: usage that waits for its hour's seal.
         dimensions: how many of those a license has in an hour.
         unfinished: sealed records whose outcome is not known to be final.
+        marked: those of them that are known to bear the mark of a dry-run.
     """
 
     first: int = 1
@@ -266,6 +266,7 @@ class Ledger:
     open: dict[Cell, OpenUsage] = field(default_factory=dict)
     dimensions: Counter[tuple[LicenseKey, Hour]] = field(default_factory=Counter)
     unfinished: dict[Cell, SealedRecord] = field(default_factory=dict)
+    marked: set[Cell] = field(default_factory=set)
 
     def apply(self, number: int, entry: Entry) -> None:
         """Take in the next entry of the log.

@@ -13,9 +13,10 @@ from enum import StrEnum
 from typing import Any
 
 from lambdas.customers.license import License, State, is_license_arn
-from lambdas.metering.hours import HOUR_S, closes_s
+from lambdas.metering.hours import HOUR_S, closes_s, start_s
 from lambdas.metering.ledger import Cell, SealedRecord
 from lambdas.metering.quantities import MICROS_PER_UNIT, decimal_text
+from lambdas.metering.reasons import Reason
 from lambdas.metering.terms import Terms
 
 BATCH_RECORDS_MAX = 25
@@ -39,9 +40,10 @@ LAST_TRIES_S = 2 * HOUR_S
 
 
 class Status(StrEnum):
-    """What became of a usage record; all but `PARKED` are final.
+    """What became of a usage record; all but `PARKED` and a plain `DRY_RUN` are final.
 
     ``REFUSED`` is a zero that AWS Marketplace did not want: no money, so nobody is told.
+    ``DRY_RUN`` marks what would have been sent; with a reason it is too late for that.
     """
 
     ACCEPTED = "accepted"
@@ -50,6 +52,7 @@ class Status(StrEnum):
     EXPIRED = "expired"
     UNCONFIRMED = "unconfirmed"
     REFUSED = "refused"
+    DRY_RUN = "dry-run"
 
 
 NOT_SUBSCRIBED = "CustomerNotSubscribed"
@@ -78,6 +81,8 @@ class Outcome:
     @property
     def is_final(self) -> bool:
         """Tell whether this record is never sent again."""
+        if self.status is Status.DRY_RUN:
+            return bool(self.reason)
         return self.status is not Status.PARKED
 
 
@@ -197,12 +202,24 @@ def may_be_sent(who: License | None) -> bool:
     return bool(who.customer_identifier)
 
 
+def is_anothers(record: SealedRecord, terms: Terms) -> bool:
+    """Tell whether an older submitter bills the hour of a record.
+
+    Such usage is not counted here, but it was if the cut-over was set later.
+    """
+    return start_s(record.frozen.hour) < terms.metering_from_s
+
+
 def is_due(record: SealedRecord, outcome: Outcome | None, *, now_s: int, terms: Terms) -> bool:
     """Tell whether a record should be sent in this tick."""
     left_s = closes_s(record.frozen.timestamp_s, terms.window_hours) - now_s
     if left_s <= 0 or (outcome is not None and outcome.is_final):
         return False
-    if outcome is None or outcome.reason == NOT_SUBSCRIBED or left_s <= LAST_TRIES_S:
+    if is_anothers(record, terms):
+        return False
+    if outcome is None or outcome.status is Status.DRY_RUN:
+        return True
+    if outcome.reason == NOT_SUBSCRIBED or left_s <= LAST_TRIES_S:
         return True
     return now_s - outcome.at_s >= RETRY_PARKED_S
 
@@ -219,12 +236,19 @@ def too_late(
 
     ``maybe_applied`` tells that a call that held it was never answered. Such a record may be on
     the bill already, so it must not be sent again by anybody who has not looked. A record that was
-    refused until then keeps AWS Marketplace's reason.
+    refused until then keeps AWS Marketplace's reason, and one that a dry-run marked stays marked.
     """
     if now_s < closes_s(record.frozen.timestamp_s, terms.window_hours) + LATE_S:
         return None
-    status = Status.UNCONFIRMED if maybe_applied else Status.EXPIRED
-    reason = WINDOW_CLOSED if outcome is None else outcome.reason
+    status, reason = Status.EXPIRED, WINDOW_CLOSED
+    if maybe_applied:
+        status = Status.UNCONFIRMED
+    elif is_anothers(record, terms):
+        reason = Reason.BEFORE_METERING_FROM
+    if outcome is not None and outcome.status is Status.PARKED:
+        reason = outcome.reason
+    elif outcome is not None and not maybe_applied:
+        status = Status.DRY_RUN
     return Outcome(status if record.frozen.quantity else Status.REFUSED, now_s, reason)
 
 
@@ -265,6 +289,16 @@ class Due:
     outcome: Outcome | None = None
     doubts: int = 0
 
+    @property
+    def is_marked(self) -> bool:
+        """Tell whether a dry-run has put its mark on it."""
+        return self.outcome is not None and self.outcome.status is Status.DRY_RUN
+
+    @property
+    def was_refused(self) -> bool:
+        """Tell whether it could spoil the call of others."""
+        return self.outcome is not None and self.outcome.reason != NOT_SUBSCRIBED
+
 
 _Kind = tuple[str, bool, int]
 """What the records of one call have in common: product, legacy or not, how many there may be."""
@@ -281,8 +315,7 @@ def batches(due: Iterable[Due]) -> Iterator[Batch]:
     sizes: dict[_Kind, int] = {}
     for each in due:
         wire = usage_record(each.record, each.who)
-        refused = each.outcome is not None and each.outcome.reason != NOT_SUBSCRIBED
-        records_max = 1 if refused else max(1, BATCH_RECORDS_MAX >> each.doubts)
+        records_max = 1 if each.was_refused else max(1, BATCH_RECORDS_MAX >> each.doubts)
         kind = (each.who.product_code, not each.who.arn, records_max)
         size = _size_bytes(wire)
         waiting = filling.setdefault(kind, [])

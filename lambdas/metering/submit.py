@@ -7,13 +7,13 @@ without an answer. Anything that fails leaves the records as they are, for the n
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from threading import Lock
 
 from lambdas.customers.license import LicenseKey
 from lambdas.metering.aws import Call, Place, Settled
-from lambdas.metering.hours import closes_s
+from lambdas.metering.hours import Hour, closes_s
 from lambdas.metering.ledger import Cell, Ledger, SealedRecord
 from lambdas.metering.limiter import Limiter
 from lambdas.metering.records import (
@@ -34,6 +34,7 @@ from lambdas.metering.records import (
     outcome_of_result,
     too_late,
 )
+from lambdas.metering.risk import risk
 from lambdas.metering.summary import Summary
 from lambdas.metering.wiring import Wiring
 
@@ -69,7 +70,7 @@ def submit(
 
     Licenses that end go first: AWS Marketplace takes their last records for an hour only. Records
     in calls that were never answered go last, in smaller and smaller calls, for one of them may be
-    why there is no answer.
+    why there is no answer. In a dry-run nothing is sent; what would be is marked.
     """
     submission = _Submission(wiring, summary, ledger, until_s)
     # The time is taken before the call items are read: whoever sends later saw a later time.
@@ -77,7 +78,7 @@ def submit(
     calls = wiring.table.calls()
     doubts = Counter(place for call in calls for place in call.places)
     waiting = sorted(
-        ledger.unfinished.values(),
+        _not_marked(wiring, ledger, now_s) if wiring.terms.dry_run else ledger.unfinished.values(),
         key=lambda each: (
             each.license not in ending or doubts[each.at] > ENDING_DOUBTS_MAX,
             doubts[each.at],
@@ -93,7 +94,7 @@ def submit(
     summary.out_of_time |= wiring.clock() >= until_s
     _forget_calls(wiring, ledger, calls)
     _note_settled(wiring, ledger)
-    _tell_risk(wiring, summary, ledger)
+    summary.risk = risk(ledger, submission.known, now_s=wiring.now_s(), terms=wiring.terms)
 
 
 @dataclass(slots=True)
@@ -144,14 +145,35 @@ class _Submission:
                 and may_be_sent(who)
                 and is_due(record, outcome, now_s=now_s, terms=self.wiring.terms)
             ):
-                refused = outcome is not None and outcome.reason != NOT_SUBSCRIBED
-                # Refused records go one to a call, and must not use up the calls of others.
-                (self.again if refused else due).append(
-                    Due(record, who, outcome, doubts[record.at])
-                )
+                due.append(Due(record, who, outcome, doubts[record.at]))
         for _ in self.wiring.parallel(lambda each: self.write(*each), late):
             pass
-        self.send(due)
+        if self.wiring.terms.dry_run:
+            self.mark(due, now_s)
+            return
+        due = self.take_back_marks(due)
+        # Refused records go one to a call, and must not use up the calls of others.
+        self.again += [each for each in due if each.was_refused]
+        self.send(each for each in due if not each.was_refused)
+
+    def mark(self, due: Iterable[Due], now_s: int) -> None:
+        """Write down that records would be sent if this were no dry-run.
+
+        What was refused keeps its reason. What may have been applied gets no mark, since it would
+        say that nothing was sent.
+        """
+        mark = Outcome(Status.DRY_RUN, now_s)
+        unsent = [each.record for each in due if each.outcome is None and not each.doubts]
+        for _ in self.wiring.parallel(lambda each: self.write(each, mark), unsent):
+            pass
+        self.ledger.marked.update(each.record.cell for each in due if each.is_marked)
+
+    def take_back_marks(self, due: Sequence[Due]) -> list[Due]:
+        """Forget that a dry-run held records back: from now on they end as any others do."""
+        marked = [each.record.cell for each in due if each.is_marked]
+        for _ in self.wiring.parallel(self.wiring.table.delete_mark, marked):
+            pass
+        return [replace(each, outcome=None) if each.is_marked else each for each in due]
 
     def send(self, due: Iterable[Due]) -> None:
         """Send records in the order given, those of equal doubts together."""
@@ -222,6 +244,7 @@ class _Submission:
         elsewhere = self.places_in_other_calls(call) if "DuplicateRecord" in statuses else set()
         now_s = self.wiring.now_s()
         unclear = len(answer.results) + len(answer.unprocessed) < len(records)
+        accepted: list[tuple[SealedRecord, Outcome]] = []
         for cell, (status, receipt) in answer.results.items():
             outcome = outcome_of_result(
                 records[cell],
@@ -234,8 +257,12 @@ class _Submission:
                 unclear = True
                 with self.lock:
                     self.summary.refusals[f"unknown status {status}"] += 1
+                    self.summary.calls_refused += 1
+            elif outcome.status is Status.ACCEPTED:
+                accepted.append((records[cell], outcome))
             else:
                 self.write(records[cell], outcome)
+        self.write_accepted(accepted)
         return unclear
 
     def places_in_other_calls(self, call: Call) -> set[Place]:
@@ -255,6 +282,18 @@ class _Submission:
         self.write(record, outcome)
         return ()
 
+    def write_accepted(self, accepted: Iterable[tuple[SealedRecord, Outcome]]) -> None:
+        """Write what was accepted, the records of one license and hour together."""
+        together: dict[tuple[LicenseKey, Hour], list[tuple[SealedRecord, Outcome]]] = {}
+        for record, outcome in accepted:
+            together.setdefault((record.license, record.frozen.hour), []).append((record, outcome))
+        for each in together.values():
+            self.wiring.table.put_accepted(each)
+            with self.lock:
+                for record, outcome in each:
+                    self.summary.note(record, outcome)
+                    self.ledger.unfinished.pop(record.cell, None)
+
     def write(self, record: SealedRecord, outcome: Outcome) -> None:
         """Write an outcome unless it says nothing new."""
         before = self.known.get(record.cell)
@@ -269,6 +308,8 @@ class _Submission:
             self.summary.note(record, outcome)
             if outcome.is_final:
                 self.ledger.unfinished.pop(record.cell, None)
+            else:
+                self.known[record.cell] = outcome
 
     def count_call(self, batch: Batch) -> None:
         with self.lock:
@@ -282,6 +323,7 @@ class _Submission:
                 self.lost_in_a_row = 0
                 return
             self.summary.refusals[answer.code] += 1
+            self.summary.calls_refused += not isinstance(answer, RecordRefused)
             if isinstance(answer, NoAnswer):
                 self.lost_in_a_row += 1
                 self.stopped |= self.lost_in_a_row >= LOST_ANSWERS_MAX
@@ -290,6 +332,20 @@ class _Submission:
                     self.products_stopped.add(batch.product_code)
                 else:
                     self.stopped = True
+
+
+def _not_marked(wiring: Wiring, ledger: Ledger, now_s: int) -> list[SealedRecord]:
+    """List what a dry-run must look at: all but the marked records whose windows are open.
+
+    A day of them waits, which no tick has to read again.
+    """
+    ledger.marked.intersection_update(ledger.unfinished)
+    return [
+        each
+        for each in ledger.unfinished.values()
+        if each.cell not in ledger.marked
+        or too_late(each, None, maybe_applied=False, now_s=now_s, terms=wiring.terms)
+    ]
 
 
 def _forget_calls(wiring: Wiring, ledger: Ledger, calls: Iterable[Call]) -> None:
@@ -308,14 +364,3 @@ def _note_settled(wiring: Wiring, ledger: Ledger) -> None:
     listed, rest = places[:SETTLED_LISTED_MAX], places[SETTLED_LISTED_MAX:]
     upto = rest[0][0] - 1 if rest else ledger.last
     wiring.log.note_settled(Settled(upto, tuple(place for place in listed if place[0] <= upto)))
-
-
-def _tell_risk(wiring: Wiring, summary: Summary, ledger: Ledger) -> None:
-    """Add up what is sealed and not on the bill yet."""
-    now_s, window_hours = wiring.now_s(), wiring.terms.window_hours
-    frozen = [each.frozen for each in ledger.unfinished.values() if each.frozen.quantity]
-    summary.unfinished = len(frozen)
-    summary.micros_at_risk = sum(each.quantity for each in frozen)
-    if frozen:
-        first_s = min(closes_s(each.timestamp_s, window_hours) for each in frozen)
-        summary.risk_left_s = first_s - now_s

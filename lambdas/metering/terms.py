@@ -12,6 +12,7 @@ class Terms:
     Attributes:
         dimensions: API names of the product's dimensions; empty means any, and no heartbeats.
         product_code: the product of legacy customers that name none; may be empty.
+        dry_run: whether everything is done but calls of AWS Marketplace.
         metering_from_s: usage before this is another submitter's; 0 where there was none.
         id_memory_hours: how long an Id is remembered after the first usage that bore it.
         settle_minutes: how long after its end an hour is kept open for usage in flight.
@@ -21,6 +22,7 @@ class Terms:
 
     dimensions: tuple[str, ...] = ()
     product_code: str = ""
+    dry_run: bool = False
     metering_from_s: int = 0
     id_memory_hours: int = 26
     settle_minutes: int = 10

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from lambdas.customers.license import License, State
 from lambdas.metering.drain import APPEND_WAIT_S, APPENDS_MAX, LogContendedError, drain
-from lambdas.metering.hours import start_s
 from lambdas.metering.ledger import Ledger, Seal
+from lambdas.metering.risk import final_flush_left_s
 from lambdas.metering.seal import (
     Heartbeats,
     first_entry,
@@ -32,26 +32,40 @@ def tick(wiring: Wiring, *, until_s: float) -> Summary:
         wiring: what to work with.
         until_s: when to stop, in seconds since the epoch by the wiring's clock.
     """
-    summary = Summary()
+    summary = Summary(dry_run=wiring.terms.dry_run)
     began_s = wiring.clock()
-    _begin_log(wiring)
-    drain(wiring, summary, until_s=began_s + FOLD_SHARE * (until_s - began_s))
+    ledger = _begin_log(wiring)
+    drain(
+        wiring,
+        summary,
+        until_s=began_s + FOLD_SHARE * (until_s - began_s),
+        sure=_something_ends(wiring, ledger),
+    )
     ending = wiring.customers.in_state(State.ENDING)
     ledger = _seal(wiring, summary, ending)
     submit(wiring, summary, ledger, ending={each.key for each in ending}, until_s=until_s)
-    if ledger.open:
-        oldest = min(hour for _, _, hour in ledger.open)
-        summary.oldest_unsealed_s = wiring.now_s() - start_s(oldest)
+    summary.ending = len(ending)
+    summary.final_flush_left_s = final_flush_left_s(
+        ledger, ending, now_s=wiring.now_s(), terms=wiring.terms
+    )
     return summary
 
 
-def _begin_log(wiring: Wiring) -> None:
-    """Write the first entry of a new log, once."""
+def _something_ends(wiring: Wiring, ledger: Ledger) -> bool:
+    """Tell whether an hour or a license is to be closed, over usage that waits if it is missed."""
+    due = hour_due(ledger, now_s=wiring.now_s(), drained=True, terms=wiring.terms)
+    return due is not None or bool(wiring.customers.in_state(State.ENDING))
+
+
+def _begin_log(wiring: Wiring) -> Ledger:
+    """Read the log, and write the first entry of a new one, once."""
     ledger = wiring.log.read(wiring.now_s())
     if not ledger.last:
         wiring.log.append(ledger, first_entry(wiring.now_s()))
-        if not wiring.log.read(wiring.now_s()).last:
+        ledger = wiring.log.read(wiring.now_s())
+        if not ledger.last:
             raise LogContendedError("the first entry of the log could not be written")
+    return ledger
 
 
 def _seal(wiring: Wiring, summary: Summary, ending: Sequence[License]) -> Ledger:
@@ -79,10 +93,14 @@ def _due_seals(
     now_s, terms = wiring.now_s(), wiring.terms
     due = hour_due(ledger, now_s=now_s, drained=summary.drained, terms=terms)
     if due is None:
+        if terms.dry_run:
+            # No last hour must be met, and late usage must not ride beyond this hour: the next one
+            # may be the first that is sent.
+            return []
         return seals_for_ending(ledger, ending, terms=terms, now_s=now_s)
     used = {who for who, _, hour in ledger.open if hour <= due}
     heartbeats = Heartbeats()
-    if terms.dimensions:
+    if terms.dimensions and not terms.dry_run:
         active = wiring.customers.in_state(State.ACTIVE)
         heartbeats = Heartbeats(active, wiring.table.refused_zeros())
     return seals_for_everyone(

@@ -23,6 +23,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
+from msgspec import Raw
 
 from lambdas.customers.license import LicenseKey, is_license_arn, license_key_of_arn
 from lambdas.metering.forms import (
@@ -49,6 +50,8 @@ from lambdas.metering.keys import (
 )
 from lambdas.metering.quantities import (
     ABSENT,
+    INTEGER_DIGITS_MAX,
+    MICROS_PER_UNIT,
     Allocations,
     Tags,
     given,
@@ -88,6 +91,7 @@ IDENTIFIER_CHARS_MAX = 255
 """Of BatchMeterUsage (botocore 1.44.5, service model)."""
 
 _NAMES_REMEMBERED = 8_192
+_NO_TIME = (b"", b"null")
 _ACCOUNT = re.compile(r"[0-9]{1,255}")
 _PRODUCT_CODE = re.compile(r"[-a-zA-Z0-9/=:_.@]*")
 
@@ -117,6 +121,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         index: place in the message.
         bill_at_s: the time it is billed at instead, for a redrive that says so.
         license: the license it was resolved to before, for an expired usage record.
+        by_license: whether its key is that of its license and Id, so that it needs no second one.
     """
 
     key: bytes
@@ -131,6 +136,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     index: int
     bill_at_s: int | None = None
     license: LicenseKey | None = None
+    by_license: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +178,7 @@ def read_message(
         if message.form is Form.REDRIVE:
             return [read_redrive(message, arrived_s)]
         delivery = _Delivery(message, message_id, arrived_s, now_s, rules)
-        return [_read(delivery, index) for index in range(len(message.records))]
+        return [_read(delivery, index, each) for index, each in enumerate(message.records)]
     except NotUnderstoodError as fault:
         return [_rejected_whole(body, message_id, arrived_s, fault)]
     except RecursionError:
@@ -203,14 +209,58 @@ class _Delivery(msgspec.Struct, frozen=True, gc=False):
     rules: Rules
 
 
-def _read(delivery: _Delivery, index: int) -> Usage | Rejected:
-    record, event, fault = read(delivery.message, index)
-    if fault is not None:
-        return _rejected(delivery, index, record, event, fault)
+def _read(delivery: _Delivery, index: int, written: WrittenRecord | Raw) -> Usage | Rejected:
+    record, event = written, None
+    if not isinstance(record, WrittenRecord):
+        record, event, fault = read(delivery.message, index)
+        if fault is not None:
+            return _rejected(delivery, index, record, event, fault)
     try:
+        if event is None and (plain := _plain(delivery, index, record)) is not None:
+            return plain
         return _usage(delivery, index, record, event)
     except NotUnderstoodError as error:
         return _rejected(delivery, index, record, event, error)
+
+
+def _plain(delivery: _Delivery, index: int, record: WrittenRecord) -> Usage | None:
+    """Read a record that is as most are, with an Id, a whole quantity and no tags, at one go.
+
+    Half the work of a tick is in here. None is the answer to whatever needs a closer look.
+    """
+    id_, dimension = record.Id, record.Dimension
+    number, time = bytes(record.Quantity), bytes(record.Timestamp)
+    known = delivery.rules.dimensions
+    if (
+        id_ is None
+        or not 1 <= len(id_) <= ID_CHARS_MAX
+        or id_[0] == "\0"
+        or dimension is None
+        or not 1 <= len(dimension) <= DIMENSION_CHARS_MAX
+        or (known and dimension not in known)
+        or not number.isdigit()
+        or len(number) > INTEGER_DIGITS_MAX
+        or record.QuantityAsDecimal is not None
+        or record.UsageAllocations is not ABSENT
+        or time in _NO_TIME
+    ):
+        return None
+    named, name = _named(delivery, record)
+    used_s = used_seconds(time, "Timestamp", delivery.now_s)
+    quantity = int(number) * MICROS_PER_UNIT
+    return Usage(
+        id_digest(name, id_),
+        content_check(dimension, quantity, ()),
+        id_,
+        named,
+        dimension,
+        quantity,
+        used_s,
+        (),
+        delivery.arrived_s,
+        index,
+        by_license=record.LicenseArn is not None,
+    )
 
 
 def _usage(
@@ -237,6 +287,7 @@ def _usage(
         allocations,
         delivery.arrived_s,
         index,
+        by_license=id_ is not None and record.LicenseArn is not None,
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -23,7 +24,7 @@ from lambdas.customers.table import CustomersTable
 from lambdas.subscription.aws import Agreements, Entitlements, connect
 from lambdas.subscription.environment import Environment, read_environment
 from lambdas.subscription.events import Ignored, asks_for_entitlements, read_event
-from lambdas.subscription.reconciliation import differences
+from lambdas.subscription.reconciliation import differences, open_licenses
 from lambdas.telemetry import Metric, logger, metrics
 
 
@@ -69,9 +70,11 @@ def sweep(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
 def reconcile(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Compare our licenses with AWS Marketplace's agreements, report what differs, and mend it."""
     wired = wiring()
+    ours = open_licenses(wired.customers)
     found = differences(
         wired.customers,
         wired.agreements,
+        ours,
         product_ids=wired.environment.rules.product_ids,
         product_code=wired.environment.product_code,
         asked_ms=int(time.time() * 1000),
@@ -92,7 +95,15 @@ def reconcile(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]
     if wired.environment.contracts:
         for each_active in wired.customers.in_state(State.ACTIVE):
             _ask_for_entitlements(wired, each_active)
-    _count({Metric.LICENSE_DIFFERENCES: len(found)})
+    states = Counter(each.state for each in ours)
+    _count(
+        {
+            Metric.LICENSE_DIFFERENCES: len(found),
+            # They are counted where all of them are read anyway.
+            Metric.LICENSES_PENDING: states[State.PENDING],
+            Metric.LICENSES_ACTIVE: states[State.ACTIVE],
+        }
+    )
     answer = {
         "repaired": wired.environment.repairs,
         "differences": [

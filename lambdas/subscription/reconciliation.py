@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from lambdas.customers.license import LicenseKey, State, is_license_arn, license_key_of_arn
+from lambdas.customers.license import (
+    License,
+    LicenseKey,
+    State,
+    is_license_arn,
+    license_key_of_arn,
+)
 from lambdas.customers.table import CustomersTable
 from lambdas.subscription.aws import Agreements
 from lambdas.subscription.differences import Finding, finding_of_license, findings_of_active
@@ -11,9 +17,15 @@ OPEN = (State.PENDING, State.ACTIVE)
 """States of licenses whose end may have been missed."""
 
 
+def open_licenses(customers: CustomersTable) -> list[License]:
+    """Read the licenses whose end may have been missed."""
+    return [each for state in OPEN for each in customers.in_state(state)]
+
+
 def differences(
     customers: CustomersTable,
     agreements: Agreements,
+    ours: Sequence[License],
     *,
     product_ids: Sequence[str],
     product_code: str,
@@ -24,13 +36,13 @@ def differences(
     Args:
         customers: our licenses.
         agreements: AWS Marketplace's agreements.
+        ours: our open licenses.
         product_ids: whose agreements to go through; licenses of other products are asked for one
             by one, and unknown ones among them cannot be found.
         product_code: of a product that no license of ours tells the code of.
         asked_ms: the time, milliseconds since the epoch.
     """
-    open_licenses = [each for state in OPEN for each in customers.in_state(state)]
-    codes = {each.product_id: each.product_code for each in open_licenses if each.product_code}
+    codes = {each.product_id: each.product_code for each in ours if each.product_code}
     found: list[Finding] = []
     in_force: set[LicenseKey] = set()
     for product_id in product_ids:
@@ -40,7 +52,7 @@ def differences(
             in_force |= keys
             known = customers.licenses(keys)
             found += findings_of_active(agreement, known, code, asked_ms)
-    for each in open_licenses:
+    for each in ours:
         if each.key not in in_force and is_license_arn(each.arn):
             finding = finding_of_license(each, agreements.of_license(each.arn), asked_ms)
             if finding is not None:

@@ -13,6 +13,7 @@ from sandbox.cloudformation import (  # noqa: F401 - moto finds the types in the
     events,
     firewall,
     functions,
+    keys,
     notifications,
     schedules,
 )

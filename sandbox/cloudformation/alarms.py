@@ -1,4 +1,4 @@
-"""CloudWatch's alarms. They can be listed; nobody evaluates them."""
+"""CloudWatch's alarms. They can be listed; `sandbox.ringing` evaluates those that are asked for."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from sandbox.cloudformation.resource import Resource
 
 
 class Alarm(Resource, CloudFormationModel):
-    """An alarm on a metric or an expression. It can be listed; nobody evaluates it."""
+    """An alarm on a metric or an expression."""
 
     type_name = "AWS::CloudWatch::Alarm"
     name_property = "AlarmName"
@@ -55,6 +55,43 @@ class Alarm(Resource, CloudFormationModel):
     def _attribute(self, _name: str) -> str:
         backend = cloudwatch_backends[self.account][self.region]
         return str(backend.alarms[self.physical_resource_id].alarm_arn)
+
+
+class CompositeAlarm(Resource, CloudFormationModel):
+    """An alarm on other alarms."""
+
+    type_name = "AWS::CloudWatch::CompositeAlarm"
+    name_property = "AlarmName"
+    attributes = ("Arn",)
+
+    def _put(self) -> None:
+        given = self.properties
+        wanted: dict[str, Any] = {
+            "name": self.physical_resource_id,
+            "rule": given["AlarmRule"],
+            "description": given.get("AlarmDescription"),
+            "alarm_actions": given.get("AlarmActions", []),
+            "ok_actions": given.get("OKActions", []),
+            "insufficient_data_actions": given.get("InsufficientDataActions", []),
+            "actions_enabled": given.get("ActionsEnabled", True),
+            **dict.fromkeys(_OF_METRICS),
+            "dimensions": [],
+        }
+        cloudwatch_backends[self.account][self.region].put_metric_alarm(**wanted)
+
+    def _remove(self) -> None:
+        cloudwatch_backends[self.account][self.region].delete_alarms([self.physical_resource_id])
+
+    def _attribute(self, _name: str) -> str:
+        backend = cloudwatch_backends[self.account][self.region]
+        return str(backend.alarms[self.physical_resource_id].alarm_arn)
+
+
+# What moto asks of every alarm, and only those on metrics have.
+_OF_METRICS = (
+    *("namespace", "metric_name", "comparison_operator", "evaluation_periods", "period"),
+    *("threshold", "statistic"),
+)
 
 
 def _query(metric: dict[str, Any]) -> MetricDataQuery:

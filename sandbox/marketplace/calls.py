@@ -57,6 +57,7 @@ class Call:
     """One API call; the outcome is `OK` or an error's code, whether or not anybody heard it."""
 
     at: datetime
+    region: str
     operation: str
     records: int
     outcome: str
@@ -112,6 +113,7 @@ class Calls(Generic[State]):
         self.made.append(
             Call(
                 at=at,
+                region=caller.region,
                 operation=operation,
                 records=_records_in(fields),
                 outcome=outcome,

@@ -56,6 +56,7 @@ EVERYTHING: dict[str, object] = {
     "access_logs": "true",
     "usage_endpoint": "true",
     "alarm_email": "on-call@example.com",
+    "customer_managed_key": "true",
     "log_retention_days": "731",
     "log_level": "DEBUG",
 }

@@ -5,6 +5,8 @@ from typing import Any
 
 ALARM = "AWS::CloudWatch::Alarm"
 API = "AWS::ApiGateway::RestApi"
+COMPOSITE = "AWS::CloudWatch::CompositeAlarm"
+DASHBOARD = "AWS::CloudWatch::Dashboard"
 FUNCTION = "AWS::Lambda::Function"
 GATEWAY_RESPONSE = "AWS::ApiGateway::GatewayResponse"
 INVOCATION = "AWS::Lambda::EventInvokeConfig"

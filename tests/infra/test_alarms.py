@@ -1,126 +1,257 @@
+"""The alarms: what they watch, when they ring, and what a person then reads."""
+
+import re
 from typing import Any
 
 import pytest
 
-from infra import alarms
-from infra.function import METRICS_NAMESPACE
+from infra import metrics
+from infra.metering import TICK_INTERVAL_MINUTES
+from infra.settings import ENDING_SETTLE_MINUTES_MAX
+from infra.subscription import RECONCILIATION_RETRIES
 from lambdas.telemetry import Metric
+from tests.infra.conftest import synthesize
 from tests.infra.template import (
     ALARM,
+    APPLY,
+    COMPOSITE,
     DEAD_LETTERS,
     ENDPOINT,
     EVENTS_QUEUE,
     FUNCTION,
     QUEUE,
+    RECONCILE,
     SUBSCRIPTION,
+    SWEEP,
+    TICK,
     TOPIC,
     UNDELIVERED,
+    USAGE_QUEUE,
     Resources,
 )
 
-ALARMS = (
-    "RecordsExpired",
-    "RecordsParked",
-    "EventsWait",
-    "EventsGivenUp",
-    "EventsUndelivered",
-    "RegistrationFails",
-    "RegistrationsTurnedAway",
-)
+OWN: dict[str, tuple[str, str, str, str, float, int, int, int]] = {
+    # name: service, metric, statistic, comparison, threshold, period, of how many, periods in all
+    "NoTick": ("metering", "Ticks", "Sum", "<", 1, 300, 3, 3),
+    "NoSeal": ("metering", "HoursSealed", "Sum", "<", 1, 3600, 8, 8),
+    "UsageQuarantined": ("metering", "UsageQuarantined", "Sum", ">", 0, 300, 1, 1),
+    "QuarantineForgotten": ("metering", "UsageInQuarantine", "Maximum", ">", 0, 21600, 3, 3),
+    "RecordsAtRisk": ("metering", "RecordsAtRisk", "Maximum", ">", 0, 300, 1, 1),
+    "FinalFlush": ("metering", "FinalFlushTimeLeft", "Minimum", "<", 1200, 300, 1, 1),
+    "CallsRefused": ("metering", "CallsRefused", "Sum", ">", 0, 300, 3, 3),
+    "RecordsParked": ("metering", "QuantityParked", "Maximum", ">", 0, 3600, 4, 4),
+    "RecordsExpired": ("metering", "RecordsExpired", "Sum", ">", 0, 300, 1, 1),
+    "RecordsConflict": ("metering", "RecordsConflict", "Sum", ">", 0, 300, 1, 1),
+    "RecordsUnconfirmed": ("metering", "RecordsUnconfirmed", "Sum", ">", 0, 300, 1, 1),
+    "EventsFail": ("subscription", "SubscriptionEventsFailed", "Sum", ">", 0, 300, 2, 3),
+    "LicensesDiffer": ("subscription", "LicenseDifferences", "Sum", ">", 0, 300, 1, 1),
+    "RegistrationsTurnedAway": ("registration", "RegistrationsFailed", "Sum", ">", 0, 300, 1, 1),
+}
+QUEUES = {
+    "UsageWaits": (USAGE_QUEUE, "ApproximateAgeOfOldestMessage", 2 * 3600),
+    "EventsWait": (EVENTS_QUEUE, "ApproximateAgeOfOldestMessage", 15 * 60),
+    "EventsGivenUp": (DEAD_LETTERS, "ApproximateNumberOfMessagesVisible", 0),
+    "EventsUndelivered": (UNDELIVERED, "ApproximateNumberOfMessagesVisible", 0),
+}
+FAILURES = {
+    "RegistrationFails": (ENDPOINT, 1, 1),
+    "EventsFunctionFails": (APPLY, 2, 3),
+    "SweepFails": (SWEEP, 3, 3),
+    "TicksFail": (TICK, 3, 12),
+}
+PARTS = {"EventsFunctionFails", "SweepFails", "TicksFail"}
+"""They ring through FunctionsFail only."""
+CALLING = {*OWN, *QUEUES, "RegistrationFails", "ReconciliationFails", "FunctionsFail"}
+SILENCE_RINGS = {"NoTick", "NoSeal"}
+COMPARISONS = {"<": "LessThanThreshold", ">": "GreaterThanThreshold"}
+
 LONGEST_DESCRIPTION_CHARACTERS = 1_024
 """CloudWatch, PutMetricAlarm."""
+LONGEST_SECONDS = 7 * 86_400
+LONGEST_SECONDS_OF_SHORT_PERIODS = 86_400
+"""CloudWatch, PutMetricAlarm: all periods of an alarm together; short ones are below an hour."""
 
 
-def alarm(resources: Resources, name: str) -> dict[str, Any]:
-    return resources.properties(ALARM, f"AlarmsBell{name}")
+def name_of(logical_id: str) -> str:
+    """What an alarm is called in the runbook.
+
+    >>> name_of("AlarmsBellNoTick893D72CA")
+    'NoTick'
+    """
+    found = re.fullmatch(r"AlarmsBell([A-Za-z]+)[0-9A-F]{8}", logical_id)
+    assert found, logical_id
+    return found[1]
 
 
-def queue_name(resources: Resources, words: str) -> list[dict[str, Any]]:
-    value = {"Fn::GetAtt": [resources.logical_id(QUEUE, words), "QueueName"]}
-    return [{"Name": "QueueName", "Value": value}]
+def every(resources: Resources) -> dict[str, dict[str, Any]]:
+    """The properties of all alarms by name."""
+    return {
+        name_of(logical_id): each["Properties"]
+        for logical_id, each in resources.all.items()
+        if each["Type"] in (ALARM, COMPOSITE)
+    }
+
+
+def watched(alarm: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        *(alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]),
+        *(alarm["ComparisonOperator"], alarm["Threshold"], alarm["Period"]),
+        *(alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]),
+    )
 
 
 def test_the_metrics_are_those_that_functions_emit() -> None:
-    assert alarms.REGISTRATIONS_FAILED == Metric.REGISTRATIONS_FAILED
-    assert alarms.RECORDS_EXPIRED == Metric.RECORDS_EXPIRED
-    assert alarms.RECORDS_PARKED == Metric.RECORDS_PARKED
+    constants = {name: vars(metrics).get(name) for name in Metric.__members__}
+
+    assert constants == {each.name: each.value for each in Metric}
 
 
-@pytest.mark.parametrize("name", ALARMS)
+def test_there_are_these_alarms(resources: Resources) -> None:
+    assert set(every(resources)) == CALLING | PARTS
+
+
+@pytest.mark.parametrize("name", sorted(CALLING))
 def test_an_alarm_calls_and_says_what_has_happened(resources: Resources, name: str) -> None:
-    found = alarm(resources, name)
+    found = every(resources)[name]
 
     assert found["AlarmActions"] == [resources.ref(TOPIC)]
-    assert 80 < len(found["AlarmDescription"]) <= LONGEST_DESCRIPTION_CHARACTERS
-    assert found["AlarmDescription"].endswith(".")
+    assert 120 < len(found["AlarmDescription"]) <= LONGEST_DESCRIPTION_CHARACTERS
+    assert found["AlarmDescription"].endswith(f". Runbook: {name}.")
 
 
-@pytest.mark.parametrize("name", ALARMS)
-def test_silence_is_no_trouble(resources: Resources, name: str) -> None:
-    assert alarm(resources, name)["TreatMissingData"] == "notBreaching"
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_a_part_of_another_alarm_calls_nobody(resources: Resources, name: str) -> None:
+    assert "AlarmActions" not in every(resources)[name]
 
 
-def test_there_are_no_other_alarms(resources: Resources) -> None:
-    assert len(resources.every(ALARM)) == len(ALARMS)
+def test_silence_is_trouble_only_where_something_must_happen(resources: Resources) -> None:
+    silent = {
+        name
+        for name, each in every(resources).items()
+        if each.get("TreatMissingData") == "breaching"
+    }
+
+    assert silent == SILENCE_RINGS
 
 
-def test_one_expired_record_rings(resources: Resources) -> None:
-    found = alarm(resources, "RecordsExpired")
+@pytest.mark.parametrize("name", OWN)
+def test_an_alarm_on_a_metric_of_our_own_has_this_line(resources: Resources, name: str) -> None:
+    service, metric, statistic, comparison, *numbers = OWN[name]
+    threshold, period, periods, of = numbers
+    found = every(resources)[name]
 
-    assert (found["Namespace"], found["MetricName"]) == (METRICS_NAMESPACE, "RecordsExpired")
-    assert found["Dimensions"] == [{"Name": "service", "Value": "metering"}]
-    assert (found["Statistic"], found["Threshold"]) == ("Sum", 0)
-    assert found["ComparisonOperator"] == "GreaterThanThreshold"
-    assert found["EvaluationPeriods"] == 1
+    assert found["Dimensions"] == [{"Name": "service", "Value": service}]
+    assert watched({"DatapointsToAlarm": of, **found}) == (
+        *("MarketplaceMetering", metric, statistic),
+        *(COMPARISONS[comparison], threshold, period, periods, of),
+    )
 
 
-def test_records_that_stay_parked_for_hours_ring_while_they_can_still_be_sent(
+@pytest.mark.parametrize("name", QUEUES)
+def test_an_alarm_on_a_queue_has_this_line(resources: Resources, name: str) -> None:
+    words, metric, threshold = QUEUES[name]
+    found = every(resources)[name]
+
+    value = {"Fn::GetAtt": [resources.logical_id(QUEUE, words), "QueueName"]}
+    assert found["Dimensions"] == [{"Name": "QueueName", "Value": value}]
+    assert watched({"DatapointsToAlarm": 1, **found}) == (
+        *("AWS/SQS", metric, "Maximum", COMPARISONS[">"], threshold, 300, 1, 1),
+    )
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_errors_and_throttles_of_a_function_add_up(resources: Resources, name: str) -> None:
+    words, periods, of = FAILURES[name]
+    found = every(resources)[name]
+    expression, *parts = found["Metrics"]
+    stats = [each["MetricStat"] for each in parts]
+
+    assert expression["Expression"] == " + ".join(f"FILL({each['Id']}, 0)" for each in parts)
+    assert [each["Metric"]["MetricName"] for each in stats] == ["Errors", "Throttles"]
+    assert {(each["Metric"]["Namespace"], each["Period"], each["Stat"]) for each in stats} == {
+        ("AWS/Lambda", 300, "Sum")
+    }
+    for each in stats:
+        value = resources.ref(FUNCTION, words)
+        assert each["Metric"]["Dimensions"] == [{"Name": "FunctionName", "Value": value}]
+    assert (found["ComparisonOperator"], found["Threshold"]) == (COMPARISONS[">"], 0)
+    assert (found.get("DatapointsToAlarm", of), found["EvaluationPeriods"]) == (periods, of)
+
+
+def test_functions_behind_the_scenes_ring_together_unless_metering_stands_still(
     resources: Resources,
 ) -> None:
-    found = alarm(resources, "RecordsParked")
-    hours = found["EvaluationPeriods"] * found["Period"] / 3600
+    def rings(name: str) -> list[Any]:
+        arn = {"Fn::GetAtt": [resources.logical_id(ALARM, f"AlarmsBell{name}"), "Arn"]}
+        return ['ALARM("', arn, '")']
 
-    assert (found["MetricName"], found["Threshold"]) == ("RecordsParked", 0)
-    assert 1 < hours <= 6
+    [_, parts] = resources.properties(COMPOSITE)["AlarmRule"]["Fn::Join"]
 
-
-def test_an_event_that_waits_rings_while_the_last_hour_is_not_over(resources: Resources) -> None:
-    found = alarm(resources, "EventsWait")
-
-    assert found["MetricName"] == "ApproximateAgeOfOldestMessage"
-    assert found["Dimensions"] == queue_name(resources, EVENTS_QUEUE)
-    assert (found["Statistic"], found["Threshold"]) == ("Maximum", 600)
-
-
-@pytest.mark.parametrize(
-    ("name", "words"), [("EventsGivenUp", DEAD_LETTERS), ("EventsUndelivered", UNDELIVERED)]
-)
-def test_a_dead_letter_queue_that_is_not_empty_rings(
-    resources: Resources, name: str, words: str
-) -> None:
-    found = alarm(resources, name)
-
-    assert found["MetricName"] == "ApproximateNumberOfMessagesVisible"
-    assert found["Dimensions"] == queue_name(resources, words)
-    assert (found["Statistic"], found["Threshold"]) == ("Maximum", 0)
-
-
-def test_a_failure_of_registration_rings(resources: Resources) -> None:
-    found = alarm(resources, "RegistrationFails")
-
-    assert (found["Namespace"], found["MetricName"]) == ("AWS/Lambda", "Errors")
-    assert found["Dimensions"] == [
-        {"Name": "FunctionName", "Value": resources.ref(FUNCTION, ENDPOINT)}
+    wanted: list[Any] = [
+        *("((", *rings("TicksFail"), " OR ", *rings("EventsFunctionFails"), " OR "),
+        *(*rings("SweepFails"), ") AND (NOT (", *rings("NoTick"), ")))"),
     ]
-    assert found["Threshold"] == 0
+    assert parts == joined(wanted)
 
 
-def test_a_buyer_who_is_turned_away_rings(resources: Resources) -> None:
-    found = alarm(resources, "RegistrationsTurnedAway")
+def joined(parts: list[Any]) -> list[Any]:
+    """Join neighbouring texts, as CloudFormation's Join has them."""
+    found: list[Any] = []
+    for each in parts:
+        if found and isinstance(each, str) and isinstance(found[-1], str):
+            found[-1] += each
+        else:
+            found.append(each)
+    return found
 
-    assert found["MetricName"] == "RegistrationsFailed"
-    assert found["Dimensions"] == [{"Name": "service", "Value": "registration"}]
-    assert found["Threshold"] == 0
+
+def test_the_nightly_reconciliation_rings_when_every_attempt_failed(resources: Resources) -> None:
+    found = every(resources)["ReconciliationFails"]
+
+    value = resources.ref(FUNCTION, RECONCILE)
+    assert found["Dimensions"] == [{"Name": "FunctionName", "Value": value}]
+    assert watched({"DatapointsToAlarm": 1, **found}) == (
+        *("AWS/Lambda", "Errors", "Sum", COMPARISONS[">"], RECONCILIATION_RETRIES, 86_400, 1, 1),
+    )
+
+
+def test_without_reconciliation_nobody_waits_for_it(
+    resources: Resources, sandboxed: dict[str, Any]
+) -> None:
+    gone = set(every(resources)) - set(every(Resources(sandboxed)))
+
+    assert gone == {"ReconciliationFails", "LicensesDiffer"}
+
+
+@pytest.mark.parametrize("minutes", [20, 30, 31, ENDING_SETTLE_MINUTES_MAX])
+def test_a_final_flush_that_is_on_time_does_not_ring(minutes: int) -> None:
+    template = synthesize({"ending_settle_minutes": minutes})
+    threshold = every(Resources(template))["FinalFlush"]["Threshold"]
+
+    # The tick that seals it comes up to one interval late, and sends it in the same run.
+    left_when_sent = 60 - minutes - TICK_INTERVAL_MINUTES
+    assert 0 < threshold <= 20 * 60
+    assert threshold < left_when_sent * 60
+
+
+def test_cloudwatch_takes_the_periods_of_every_alarm(resources: Resources) -> None:
+    for alarm in resources.every(ALARM):
+        parts = alarm.get("Metrics", [])
+        periods = [alarm["Period"]] if "Period" in alarm else []
+        periods += [each["MetricStat"]["Period"] for each in parts if "MetricStat" in each]
+        longest = LONGEST_SECONDS if min(periods) >= 3600 else LONGEST_SECONDS_OF_SHORT_PERIODS
+        assert max(periods) * alarm["EvaluationPeriods"] <= longest
+
+
+def test_metrics_of_two_stacks_in_one_account_do_not_mix(full: Resources) -> None:
+    functions = full.every(FUNCTION)
+    spaces = {
+        each["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] for each in functions
+    }
+    of_alarms = {each["Namespace"] for each in every(full).values() if "Namespace" in each}
+
+    assert spaces == {"Acme"}
+    assert of_alarms == {"Acme", "AWS/SQS", "AWS/Lambda"}
 
 
 def test_cloudwatch_may_publish_and_nobody_may_without_tls(resources: Resources) -> None:
@@ -147,3 +278,14 @@ def test_the_address_of_the_setting_is_called(full: Resources) -> None:
 
     assert called["Endpoint"] == "on-call@example.com"
     assert called["TopicArn"] == full.ref(TOPIC)
+
+
+def test_what_could_not_be_forwarded_rings_in_the_region_of_the_events(
+    forwarding: Resources,
+) -> None:
+    [found] = forwarding.every(ALARM)
+
+    value = {"Fn::GetAtt": [forwarding.logical_id(QUEUE, "Undelivered"), "QueueName"]}
+    assert found["Dimensions"] == [{"Name": "QueueName", "Value": value}]
+    assert found["AlarmActions"] == [forwarding.ref(TOPIC)]
+    assert found["AlarmDescription"].endswith("Runbook: EventsUndelivered.")

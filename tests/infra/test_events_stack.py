@@ -57,5 +57,5 @@ def test_an_event_it_cannot_forward_calls_the_same_person(forwarding: Resources)
 
 def test_it_holds_nothing_else(forwarding: Resources) -> None:
     assert {each["Type"].split("::")[1] for each in forwarding.all.values()} == {
-        *("Events", "IAM", "SQS", "SNS", "CloudWatch")
+        *("Events", "IAM", "KMS", "SQS", "SNS", "CloudWatch")
     }

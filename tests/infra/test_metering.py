@@ -24,6 +24,7 @@ def test_the_function_is_told_what_the_handler_reads(resources: Resources) -> No
         "METERING_REGION": "us-east-1",
         "PRODUCT_CODE": "",
         "DIMENSIONS": "[]",
+        "METERING": "live",
         "METERING_FROM": "",
         "ID_MEMORY_HOURS": "26",
         "SETTLE_MINUTES": "10",

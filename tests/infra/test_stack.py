@@ -8,6 +8,7 @@ from tests.infra.template import (
     API,
     APPLY,
     CUSTOMERS,
+    DASHBOARD,
     DEAD_LETTERS,
     ENDPOINT,
     EVENTS_QUEUE,
@@ -21,8 +22,14 @@ from tests.infra.template import (
     TABLE,
     TICK,
     TOPIC,
+    UNDELIVERED,
     USAGE_QUEUE,
     Resources,
+)
+
+DASHBOARDS = (
+    "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1"
+    "#dashboards/dashboard/"
 )
 
 
@@ -46,7 +53,10 @@ def url(resources: Resources, path: str) -> dict[str, Any]:
 def test_the_outputs_name_what_a_seller_needs(
     template: dict[str, Any], resources: Resources
 ) -> None:
-    assert {name: output["Value"] for name, output in template["Outputs"].items()} == {
+    # What is kept is told by `test_retention.py`.
+    told = {name: output["Value"] for name, output in template["Outputs"].items() if name != "Kept"}
+
+    assert told == {
         "UsageQueueUrl": resources.ref(QUEUE, USAGE_QUEUE),
         "UsageQueueArn": resources.arn(QUEUE, USAGE_QUEUE),
         "LedgerTableName": resources.ref(TABLE, LEDGER),
@@ -58,9 +68,11 @@ def test_the_outputs_name_what_a_seller_needs(
         "RegistrationFunctionName": resources.ref(FUNCTION, ENDPOINT),
         "SubscriptionQueueUrl": resources.ref(QUEUE, EVENTS_QUEUE),
         "SubscriptionDeadLetterQueueUrl": resources.ref(QUEUE, DEAD_LETTERS),
+        "SubscriptionUndeliveredQueueUrl": resources.ref(QUEUE, UNDELIVERED),
         "SubscriptionFunctionName": resources.ref(FUNCTION, APPLY),
         "SweepFunctionName": resources.ref(FUNCTION, SWEEP),
         "ReconciliationFunctionName": resources.ref(FUNCTION, RECONCILE),
+        "DashboardUrl": {"Fn::Join": ["", [DASHBOARDS, resources.ref(DASHBOARD)]]},
         "AlarmTopicArn": resources.ref(TOPIC),
     }
 
@@ -70,7 +82,7 @@ def test_the_outputs_of_settings_are_there_with_the_settings_only(
 ) -> None:
     more = set(full_template["Outputs"]) - set(template["Outputs"])
 
-    assert more == {"UsageUrl", "DomainTarget"}
+    assert more == {"UsageUrl", "DomainTarget", "KeyArn"}
 
 
 def test_no_resource_has_a_physical_name_that_would_block_a_second_stack(
@@ -80,8 +92,9 @@ def test_no_resource_has_a_physical_name_that_would_block_a_second_stack(
         *("QueueName", "TableName", "FunctionName", "LogGroupName", "RoleName", "Name"),
         *("TopicName", "AlarmName"),
     }
-    # These are named for a function that they belong to, or their names need not differ.
-    free = {"EventInvokeConfig", "EventSourceMapping", "Permission", "RestApi"}
+    # These are named for a function that they belong to, or their names need not differ; a
+    # composite alarm is named by the CDK, for the stack.
+    free = {"EventInvokeConfig", "EventSourceMapping", "Permission", "RestApi", "CompositeAlarm"}
 
     assert not [
         name
@@ -101,7 +114,7 @@ def test_the_stack_is_made_of_these_types_only(resources: Resources) -> None:
         *(f"AWS::Lambda::{each}" for each in ("EventInvokeConfig", "EventSourceMapping")),
         *(f"AWS::SNS::{each}" for each in ("Topic", "TopicPolicy")),
         *(f"AWS::SQS::{each}" for each in ("Queue", "QueuePolicy")),
-        "AWS::CloudWatch::Alarm",
+        *(f"AWS::CloudWatch::{each}" for each in ("Alarm", "CompositeAlarm", "Dashboard")),
         "AWS::DynamoDB::Table",
         "AWS::Events::Rule",
         "AWS::Logs::LogGroup",

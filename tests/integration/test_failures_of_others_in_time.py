@@ -28,7 +28,7 @@ def test_usage_at_the_turn_of_the_month_is_billed_in_its_month() -> None:
     world.at("2026-12-01T05:30:00+00:00")
     world.tick()
 
-    assert at_risk.risk_left_s == (2 * 60 + 50) * 60
+    assert at_risk.risk.left_s == (2 * 60 + 50) * 60
     assert billed_by_hour(world, buyer) == {"30 22h": Decimal(20), "30 23h": Decimal(25)}
 
 

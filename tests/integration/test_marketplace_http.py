@@ -155,6 +155,7 @@ def test_calls_are_listed(visitor: Visitor) -> None:
             "calls": [
                 {
                     "at": "2026-11-23T10:20:00Z",
+                    "region": "us-east-1",
                     "operation": "BatchMeterUsage",
                     "records": 1,
                     "outcome": "OK",

@@ -146,14 +146,16 @@ def test_before_the_call_nothing_is_on_the_bill_but_it_may_be() -> None:
 
 
 def test_between_two_outcomes_of_one_call_the_other_record_is_sent_again() -> None:
-    world, buyer = a_quarter_past("users", "api-calls")
+    world, buyer = a_quarter_past()
+    other = world.buy("222233334444")
+    world.send(world.usage(other, 5, ago_s=3600))
 
     kill(world, after="dynamodb.UpdateItem")
     settle(world)
 
     assert [len(records) for records in world.submitted] == [2, 1]
     assert list(world.outcomes().values()) == ["accepted", "accepted"]
-    assert world.billed(buyer) == 10
+    assert [world.billed(buyer), world.billed(other)] == [5, 5]
 
 
 def test_after_outcomes_and_before_the_call_is_forgotten_the_next_tick_forgets_it() -> None:

@@ -208,8 +208,9 @@ def test_metrics_tell_what_happened(function: Function, around: Around) -> None:
         Metric.COUNTED: [1],
         Metric.DUPLICATES: [1],
         Metric.QUARANTINED: [1],
+        Metric.IN_QUARANTINE: [1],
         Metric.HOURS_SEALED: [23],
-        Metric.OLDEST_UNSEALED: [pytest.approx(1200, abs=30)],
+        Metric.OLDEST_UNBILLED: [pytest.approx(1200, abs=30)],
     }
 
 
@@ -230,14 +231,29 @@ def test_metrics_tell_what_became_of_records(function: Function, around: Around)
         Metric.HOURS_SEALED: [1],
         Metric.RECORDS_SENT: [1],
         Metric.CALLS_REFUSED: [1],
-        Metric.RECORDS_AT_RISK: [1],
-        Metric.RISK_LEFT: [pytest.approx(22 * 3600 + 40 * 60, abs=30)],
+        Metric.RECORDS_UNFINISHED: [1],
+        Metric.OLDEST_UNBILLED: [pytest.approx(80 * 60, abs=30)],
     }
     assert accepted == {
         Metric.TICKS: [1],
         Metric.RECORDS_SENT: [1],
         Metric.RECORDS_ACCEPTED: [1],
     }
+
+
+def test_what_lies_in_quarantine_is_counted_when_an_hour_is_sealed(
+    function: Function, around: Around
+) -> None:
+    around.send({"Quantity": -1})
+    function.invoke()
+    function.lines()
+    found = []
+    for minutes in (5, 60):
+        around.clock.shift(minutes * 60)
+        function.invoke()
+        found.append(function.metrics().get(Metric.IN_QUARANTINE))
+
+    assert found == [None, [1]]
 
 
 def test_zeros_are_not_emitted(function: Function, around: Around) -> None:

@@ -192,7 +192,7 @@ def test_outcomes_of_one_hour_do_not_overwrite_each_other() -> None:
 
 
 def test_an_outcome_is_one_attribute_of_its_item() -> None:
-    """Hole 18, in the request: nothing but an update of one dimension, accepted unconditionally."""
+    """Hole 18, in the request: an update of no more than what was accepted, unconditionally."""
     world, _ = a_quarter_past("users", "api-calls")
     writes: list[Params] = []
 
@@ -204,8 +204,8 @@ def test_an_outcome_is_one_attribute_of_its_item() -> None:
     with world.hooked(before=look):
         world.tick()
 
-    named = [each["ExpressionAttributeNames"]["#dimension"] for each in writes]
-    assert sorted(named) == ["d:api-calls", "d:users"]
+    [names] = [each["ExpressionAttributeNames"].values() for each in writes]
+    assert sorted(names) == ["d:api-calls", "d:users", "expires"]
     assert not any("ConditionExpression" in each for each in writes)
 
 

@@ -307,7 +307,7 @@ def test_a_status_nobody_knows_is_no_outcome_and_is_told() -> None:
 
     assert status(world, buyer) is None
     assert summary.refusals == {"unknown status PendingReview": 1}
-    assert summary.unfinished == 1
+    assert summary.risk.unfinished == 1
 
 
 def test_a_record_of_unknown_status_is_sent_again_identically() -> None:

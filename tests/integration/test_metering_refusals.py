@@ -248,7 +248,7 @@ def test_a_wrong_product_code_stops_its_product_only() -> None:
 
     assert "CustomerIdentifier" in world.submitted[0][0]
     assert summary.refusals == {"InvalidProductCodeException": 1}
-    assert summary.unfinished == 1
+    assert summary.risk.unfinished == 1
     assert world.items("call") == []
     assert world.billed(buyer) == 11
 
@@ -274,7 +274,7 @@ def test_a_refused_zero_is_final_and_quiet() -> None:
 
     assert outcome is not None
     assert (outcome.status, outcome.reason) == (Status.REFUSED, "InvalidUsageDimensionException")
-    assert (summary.unfinished, summary.calls) == (0, 0)
+    assert (summary.risk.unfinished, summary.calls) == (0, 0)
 
 
 def test_a_refused_zero_is_not_tried_again_for_that_license_and_dimension() -> None:
@@ -315,5 +315,5 @@ def test_a_zero_that_is_never_taken_is_nobodys_concern(fault: str) -> None:
 
     of_eleven = {status for (_, _, hour), status in world.outcomes().items() if hour[-3:] == "11Z"}
     assert of_eleven == {"refused"}
-    assert summary.unfinished == 0
+    assert summary.risk.unfinished == 0
     assert summary.outcomes.keys() <= {Status.REFUSED}

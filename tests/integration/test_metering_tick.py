@@ -162,6 +162,7 @@ def test_a_summary_tells_what_was_done() -> None:
     summary = world.tick().as_json()
 
     assert summary == {
+        "metering": "live",
         "messages": 2,
         "counted": 1,
         "duplicates": 0,
@@ -171,14 +172,21 @@ def test_a_summary_tells_what_was_done() -> None:
         "calls": 1,
         "records_sent": 1,
         "outcomes": {"accepted": 1},
+        "before_metering_from": 0,
         "attention": [],
         "refusals": {},
+        "calls_refused": 0,
         "drained": True,
         "out_of_time": False,
-        "oldest_unsealed_seconds": int(world.now_s) - seconds("2026-11-23T11:00:00+00:00"),
+        "oldest_unbilled_seconds": int(world.now_s) - seconds("2026-11-23T10:00:00+00:00"),
         "unfinished_records": 1,
-        "quantity_at_risk": "2.5",
+        "unfinished_quantity": "2.5",
+        "parked_quantity": "0",
+        "at_risk_records": 0,
         "risk_left_seconds": seconds("2026-11-24T10:00:00+00:00") - int(world.now_s),
+        "licenses_ending": 0,
+        "final_flush_left_seconds": None,
+        "in_quarantine": None,
     }
 
 
@@ -204,6 +212,7 @@ def test_a_tick_with_nothing_to_do_says_so() -> None:
     summary = world.tick()
 
     assert summary.as_json() == {
+        "metering": "live",
         "messages": 0,
         "counted": 0,
         "duplicates": 0,
@@ -213,14 +222,21 @@ def test_a_tick_with_nothing_to_do_says_so() -> None:
         "calls": 0,
         "records_sent": 0,
         "outcomes": {},
+        "before_metering_from": 0,
         "attention": [],
         "refusals": {},
-        "drained": True,
+        "calls_refused": 0,
+        "drained": False,
         "out_of_time": False,
-        "oldest_unsealed_seconds": None,
+        "oldest_unbilled_seconds": None,
         "unfinished_records": 0,
-        "quantity_at_risk": "0",
+        "unfinished_quantity": "0",
+        "parked_quantity": "0",
+        "at_risk_records": 0,
         "risk_left_seconds": None,
+        "licenses_ending": 0,
+        "final_flush_left_seconds": None,
+        "in_quarantine": None,
     }
 
 

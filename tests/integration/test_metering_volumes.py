@@ -71,7 +71,7 @@ def test_heartbeats_of_many_dimensions_are_all_sent() -> None:
     summary = world.tick()
 
     assert summary.outcomes == {Status.ACCEPTED: 200}
-    assert summary.unfinished == 0
+    assert summary.risk.unfinished == 0
 
 
 def test_messages_of_thousands_of_records_are_counted_whole() -> None:

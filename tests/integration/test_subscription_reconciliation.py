@@ -418,6 +418,19 @@ def test_differences_are_logged_and_counted(functions: Functions) -> None:
     assert counted[Metric.LICENSE_DIFFERENCES] == [1]
 
 
+def test_open_licenses_are_counted_by_state(functions: Functions) -> None:
+    active(functions)
+    active(functions, "222233334444")
+    functions.buy("333344445555")
+    functions.wait(seconds=90)
+    functions.deliver()
+    functions.lines()
+
+    tonight(functions)
+
+    assert functions.metrics() == {Metric.LICENSES_ACTIVE: 2, Metric.LICENSES_PENDING: 1}
+
+
 def test_an_event_of_the_emulator_is_one_that_the_queue_would_have(functions: Functions) -> None:
     """What is lost in these tests is what would have been understood."""
     functions.buy()

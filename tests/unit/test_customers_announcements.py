@@ -110,6 +110,22 @@ def test_what_the_sellers_systems_act_upon_is_told(fields: dict[str, Any]) -> No
     assert told(ACTIVE, replace(ACTIVE, **fields)) == [Change.CHANGED]
 
 
+def test_an_announcement_bears_the_time_and_the_version_of_its_change() -> None:
+    [activated] = announcements(PENDING, ACTIVE, NOW_S)
+
+    assert (activated.at_s, activated.version) == (NOW_S, ACTIVE.version)
+
+
+def test_announcements_of_one_license_have_the_order_of_what_they_tell() -> None:
+    both = announcements(None, ACTIVE, NOW_S)
+    later_version = announcements(ACTIVE, replace(ENDING, version=4), NOW_S)
+    later_time = announcements(replace(ENDING, version=2), replace(ENDED, version=3), NOW_S + 1)
+
+    places = [each.place for each in (*both, *later_version, *later_time)]
+
+    assert places == sorted(set(places))
+
+
 @pytest.mark.parametrize(
     "fields",
     [{"version": 9}, {"entitlements_s": NOW_S}, {"start_s": 0}, {"product_id": "prod-1"}],

@@ -236,6 +236,12 @@ def test_a_topic_ends_a_customer_whose_agreement_is_known() -> None:
     assert told_legacy(SUBSCRIBED, known, PENDING).state is State.ENDING
 
 
+def test_an_event_that_names_no_agreement_leaves_the_license_in_its_own() -> None:
+    known = replace(CUSTOMER, agreement_id=FIRST)
+
+    assert told_legacy(known, of_topic(Kind.ACTIVATED, 30)).agreement_id == FIRST
+
+
 def test_a_license_that_comes_back_can_be_cancelled_again() -> None:
     events = [UPDATED, REGISTERED, DEPROVISIONED, happens(Kind.ACTIVATED, 200)]
 
@@ -319,6 +325,20 @@ def test_an_amendment_may_take_the_end_away() -> None:
     assert told(CREATED, UPDATED, endless).end_s is None
 
 
+def test_an_amendment_that_names_an_end_only_leaves_the_start() -> None:
+    shorter = of_agreement(Kind.AGREED, 40, end_ms=BEGIN_MS + 500_000)
+
+    amended = told(CREATED, UPDATED, shorter)
+
+    assert (amended.start_s, amended.end_s) == (BEGIN_MS // 1000, BEGIN_MS // 1000 + 500)
+
+
+def test_an_amendment_may_move_the_start() -> None:
+    later = of_agreement(Kind.AGREED, 40, start_ms=BEGIN_MS + 5_000)
+
+    assert told(CREATED, UPDATED, later).start_s == BEGIN_MS // 1000 + 5
+
+
 def test_an_event_without_terms_leaves_them() -> None:
     assert told(CREATED, UPDATED, of_agreement(Kind.AGREED, 40)).end_s == BEGIN_MS // 1000 + 1_000
 
@@ -371,7 +391,39 @@ def test_the_account_that_came_first_stays() -> None:
     assert told(UPDATED, happens(Kind.NOTICE, 9, account="999999999999")).account == BUYER
 
 
+def test_a_legacy_license_keeps_the_identifier_that_came_first() -> None:
+    other = of_topic(Kind.NOTICE, 9, customer_identifier="X02")
+
+    assert told_legacy(of_topic(Kind.ACTIVATED, 1), other).customer_identifier == "X01"
+
+
+def test_a_license_without_an_offer_has_none() -> None:
+    assert told(UPDATED).offer_id == ""
+
+
 # Registration
+
+
+def test_a_registration_holds_what_was_answered() -> None:
+    answered = registers(2, customer_identifier="X01")
+
+    assert (answered.kind, answered.at_ms) == (Kind.REGISTERED, BEGIN_MS + 2 * MINUTE_MS)
+    assert (answered.license, answered.arn) == (KEY, arn(KEY))
+    assert (answered.account, answered.product_code) == (BUYER, PRODUCT)
+    assert (answered.customer_identifier, answered.agreement_id) == ("X01", FIRST)
+
+
+def test_a_buyer_who_comes_with_a_token_is_said_to_register() -> None:
+    assert registers(2).said == "registration"
+
+
+def test_a_license_is_in_the_agreement_that_its_buyer_registered_for() -> None:
+    assert told(registers(2)).agreement_id == FIRST
+
+
+def test_the_id_of_a_registration_outlives_a_release() -> None:
+    """An answer that was kept under another id would be a second registration."""
+    assert registers(2).id == "registration-396ec5bf571b0eb379e457d27e5fdad8"
 
 
 def test_a_buyer_who_comes_again_registered_when_he_first_came() -> None:
@@ -451,6 +503,10 @@ def test_the_last_notice_is_kept_in_its_own_words() -> None:
     last = told(of_agreement(Kind.NOTICE, 30, said="Advisory Issued"), warned)
 
     assert (last.notice, last.notice_s) == ("Purchase Agreement Ending: 30 days", second(40))
+
+
+def test_a_notice_without_a_note_is_what_was_said() -> None:
+    assert told(of_agreement(Kind.NOTICE, 30, said="Advisory Issued")).notice == "Advisory Issued"
 
 
 def test_a_license_event_is_no_notice() -> None:

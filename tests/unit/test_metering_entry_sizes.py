@@ -13,6 +13,7 @@ import pytest
 from lambdas.customers.license import LicenseKey
 from lambdas.metering.aws import LedgerTable
 from lambdas.metering.fold import QUANTITY_MICROS_MAX, fold
+from lambdas.metering.hours import HOUR_S, end_s
 from lambdas.metering.ledger import (
     DIMENSIONS_MAX,
     ENTRY_BYTES_MAX,
@@ -172,6 +173,25 @@ def test_every_fold_fits_into_an_item(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+def test_every_seal_says_when_it_was_made(name: str) -> None:
+    assert {each.at_s for each in told(name).seals} == {end_s(THIS_HOUR) + 600}
+
+
+def test_two_hours_that_do_not_fit_together_keep_all_of_their_tags() -> None:
+    ledger, rng = begun(), Random(1)
+    for used_s in (NOW_S - HOUR_S, NOW_S):
+        count(ledger, usage(f"{used_s}", used_s=used_s, split=tagged(rng, 2500, 120)))
+
+    seals = seals_upto(ledger, THIS_HOUR, bought())
+
+    assert [(each.upto, each.everyone) for each in seals] == [
+        (THIS_HOUR - 1, False),
+        (THIS_HOUR, True),
+    ]
+    assert [len(each.allocations) for _, each in frozen_in(seals)] == [2500, 2500]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
 def test_folds_together_count_all_of_the_usage(name: str) -> None:
     story = told(name)
 
@@ -285,8 +305,21 @@ def test_tags_give_way_where_one_hour_of_one_license_is_too_large() -> None:
     [seal] = close(ledger, THIS_HOUR)
 
     assert fits(seal)
+    assert (seal.at_s, seal.everyone) == (end_s(THIS_HOUR) + 600, True)
     assert sealed_quantities([seal]) == counted
     assert all(each.allocations for _, each in frozen_in([seal]))
+
+
+def test_only_the_records_with_most_tags_lose_half_of_them() -> None:
+    rng = Random(1)
+    ledger = begun()
+    for sets in (2000, 1998, 1996, 1000):
+        split = tagged(rng, sets, 100)
+        count(ledger, usage(f"u-{sets}", dimension=f"d-{sets}", split=split))
+
+    [seal] = close(ledger, THIS_HOUR)
+
+    assert [len(each.allocations) for _, each in frozen_in([seal])] == [1000, 999, 998, 1000]
 
 
 @pytest.mark.parametrize("write", [text, emoji])

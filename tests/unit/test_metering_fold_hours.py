@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from lambdas.metering.fold import QUANTITY_MICROS_MAX
+from lambdas.metering.fold import QUANTITY_MICROS_MAX, TAG_SETS_MAX
 from lambdas.metering.hours import HOUR_S, Hour, hour_from_text
-from lambdas.metering.ledger import FULL_HOURS_MAX, Ledger, Seal
+from lambdas.metering.ledger import DIMENSIONS_MAX, FULL_HOURS_MAX, Fold, Ledger, Row, Seal
 from lambdas.metering.usage import Reason, Usage
 from tests.unit.metering_stage import (
     ANYTHING,
@@ -209,3 +209,41 @@ def test_full_hours_do_not_push_usage_into_the_next_month() -> None:
     count(ledger, usage("a", QUANTITY_MICROS_MAX, used_s=now_s), now_s=now_s)
 
     assert hour_counted(ledger, usage("b", used_s=now_s), now_s=now_s) == Reason.EXPIRED
+
+
+def test_late_usage_rides_in_the_window_of_the_settings() -> None:
+    """Its own hour, which AWS Marketplace takes for half an hour yet, is left."""
+    own_s = NOW_S - 5 * HOUR_S - HOUR_S // 2
+
+    folded = decide(begun(), usage("a", used_s=own_s), terms=replace(ANYTHING, window_hours=6))
+
+    assert [each.hour for each in rows_of(folded)] == [THIS_HOUR - 4]
+
+
+def test_usage_of_one_entry_fills_an_hour_to_the_last_millionth() -> None:
+    folded = decide(begun(), usage("a", 1), usage("b", QUANTITY_MICROS_MAX - 1))
+
+    assert [(each.hour, each.quantity) for each in rows_of(folded)] == [
+        (THIS_HOUR, QUANTITY_MICROS_MAX)
+    ]
+
+
+def test_dimensions_of_the_ledger_and_of_the_entry_fill_an_hour_together() -> None:
+    ledger = begun()
+    count(ledger, *(usage(f"u-{at}", dimension=f"d-{at}") for at in range(DIMENSIONS_MAX - 1)))
+
+    folded = decide(ledger, usage("a", dimension="last"), usage("b", dimension="one-more"))
+
+    assert [each.hour for each in rows_of(folded)] == [THIS_HOUR, THIS_HOUR + 1]
+
+
+def test_more_tag_sets_than_an_hour_keeps_apart_are_counted_without_tags() -> None:
+    ledger = begun()
+    kept = ((("n", str(at)),) for at in range(TAG_SETS_MAX))
+    rows = tuple(Row(LICENSE, "users", THIS_HOUR, tags, 1, NOW_S) for tags in kept)
+    append(ledger, Fold(NOW_S, b"", rows))
+    known, new = (("n", "7"),), (("n", "new"),)
+
+    folded = decide(ledger, usage("a", split={known: 2, new: 3}))
+
+    assert {each.tags: each.quantity for each in rows_of(folded)} == {known: 2, (): 3}

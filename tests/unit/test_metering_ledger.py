@@ -16,11 +16,11 @@ from lambdas.metering.ledger import (
     OpenUsage,
     Row,
     Seal,
-    UnknownEntryError,
     pack,
     records_of,
     unpack,
 )
+from lambdas.versions import UnknownVersionError
 from tests.unit.metering_stage import LICENSE, NOW_S, OTHER, THIS_HOUR, UNIT
 
 Records = dict[LicenseKey, tuple[FrozenRecord, ...]]
@@ -108,14 +108,14 @@ def test_the_places_of_records_survive_the_bytes() -> None:
 def test_an_entry_of_another_version_is_refused(version: int) -> None:
     packed = msgspec.structs.replace(pack(folded()), version=version)
 
-    with pytest.raises(UnknownEntryError, match=f"version {version}"):
+    with pytest.raises(UnknownVersionError, match=f"version {version}"):
         unpack(packed)
 
 
 def test_an_entry_of_another_kind_is_refused() -> None:
     packed = msgspec.structs.replace(pack(folded()), kind="moult")
 
-    with pytest.raises(UnknownEntryError, match="'moult'"):
+    with pytest.raises(UnknownVersionError, match="'moult'"):
         unpack(packed)
 
 

@@ -64,6 +64,23 @@ def test_a_key_is_found_behind_bytes_that_look_like_it(shift: int) -> None:
     assert keys.check_of(b"\0\0" + wanted) == b"good"
 
 
+def test_a_key_is_found_right_behind_a_byte_that_looks_like_its_first() -> None:
+    keys = Keys()
+    keys.add(b"\0\0" + b"b" * 10 + b"ccca" + b"\0\0" + b"a" * 10 + b"good")
+
+    assert keys.check_of(b"\0\0" + b"a" * 10) == b"good"
+
+
+def test_a_key_is_found_between_bytes_that_look_like_it() -> None:
+    keys = Keys()
+    wanted = bytes(range(1, 11))
+    decoy = (bytes(2) + wanted + bytes(2))[:14]
+    for each in (decoy, wanted + b"good", decoy):
+        keys.add(b"\0\0" + each)
+
+    assert keys.check_of(b"\0\0" + wanted) == b"good"
+
+
 def test_keys_of_one_repeated_byte_are_found() -> None:
     keys = Keys()
     keys.add(b"a" * 12 + b"aaab" + b"a" * 11 + b"b" + b"here")
@@ -81,6 +98,16 @@ def test_a_hundred_thousand_keys_are_all_found_and_no_other() -> None:
     assert keys.count == 100_000
     assert all(keys.check_of(each[:12]) == each[12:] for each in known)
     assert not any(keys.check_of(rng.randbytes(12)) for _ in range(20_000))
+
+
+def test_keys_of_several_entries_are_counted_together() -> None:
+    keys = Keys()
+
+    keys.add(key(1) + key(2))
+    keys.add(key(3))
+
+    assert keys.count == 3
+    assert isinstance(keys.count, int)
 
 
 def test_a_key_takes_no_more_memory_than_in_its_entry() -> None:

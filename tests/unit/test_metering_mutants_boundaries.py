@@ -4,13 +4,15 @@ import time
 
 import pytest
 
-from lambdas.metering.forms import split, standalone
-from lambdas.metering.hours import HOUR_S, hour_from_text
+from lambdas.metering.forms import Form, split, standalone
+from lambdas.metering.hours import HOUR_S, hour_from_text, hour_of
 from lambdas.metering.keys import record_key
-from lambdas.metering.ledger import keys_among
+from lambdas.metering.ledger import FULL_HOURS_MAX, keys_among, oldest_open_s, pack
 from lambdas.metering.records import LATE_S, Outcome, Status, is_due, too_late
 from lambdas.metering.redrives import Redrive
+from lambdas.metering.seal import first_entry
 from lambdas.metering.terms import Terms
+from lambdas.metering.timestamps import FUTURE_S_MAX
 from tests.unit.metering_stage import LICENSE, NOW_S, THIS_HOUR, sealed
 from tests.unit.usage_messages import NOW_S as READ_S
 from tests.unit.usage_messages import record, redrive_of, rejected_of, usage_of
@@ -46,6 +48,15 @@ def test_a_redrive_may_begin_with_a_byte_order_mark() -> None:
     assert redrive_of(f'{MARK}{{"Redrive": {{"Key": "{key}"}}}}').key == bytes(12)
 
 
+@pytest.mark.parametrize("body", ['{"Dimension": "users"}', '{"Dimension": 1}'])
+def test_a_record_alone_is_a_form_of_its_own(body: str) -> None:
+    assert split(body).form is Form.RECORD
+
+
+def test_a_seal_is_stored_without_keys() -> None:
+    assert pack(first_entry(NOW_S)).keys == b""
+
+
 def test_a_record_of_a_message_that_begins_with_a_byte_order_mark_stands_alone() -> None:
     message = split(MARK + '{"UsageRecords": [{"Quantity": 1}, {"Quantity": "x"}]}')
 
@@ -63,6 +74,15 @@ def test_an_unreadable_message_keeps_when_it_arrived() -> None:
     assert rejected_of("quantity=1").arrived_s == ARRIVED_S
 
 
+def test_a_message_that_is_nested_too_deeply_keeps_its_place_and_when_it_arrived() -> None:
+    deep = "[" * 100_000
+
+    first, second = rejected_of(deep, message_id="m-1"), rejected_of(deep, message_id="m-2")
+
+    assert first.key != second.key
+    assert first.arrived_s == ARRIVED_S
+
+
 def test_a_rejected_record_keeps_when_it_arrived() -> None:
     assert rejected_of(record(Quantity=-1)).arrived_s == ARRIVED_S
 
@@ -75,6 +95,12 @@ def test_keys_are_picked_one_behind_the_other() -> None:
     first, second = b"a" * 12 + b"1234", b"b" * 12 + b"5678"
 
     assert keys_among(first + second, {b"a" * 12, b"b" * 12}) == first + second
+
+
+def test_an_entry_of_before_the_oldest_open_usage_holds_none_of_an_open_hour() -> None:
+    last_s = oldest_open_s(THIS_HOUR) - 1
+
+    assert hour_of(last_s + FUTURE_S_MAX) + FULL_HOURS_MAX <= THIS_HOUR
 
 
 def test_an_hour_is_read_in_utc_wherever_the_reader_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ CLOSES_S = closes_s(sealed().frozen.timestamp_s)
 TEAM_A = (("team", "a"),)
 PARKED = Outcome(Status.PARKED, NOW_S, "InvalidLicenseException")
 WAITING = Outcome(Status.PARKED, NOW_S, NOT_SUBSCRIBED)
-FINAL = [each for each in Status if each is not Status.PARKED]
+FINAL = [each for each in Status if each not in (Status.PARKED, Status.DRY_RUN)]
 
 
 def due(outcome: Outcome | None, *, now_s: int = NOW_S) -> bool:
@@ -268,5 +268,5 @@ def test_a_zero_that_spoils_a_call_is_refused_for_good() -> None:
 
 
 @pytest.mark.parametrize("status", Status)
-def test_all_outcomes_but_parked_are_final(status: Status) -> None:
-    assert Outcome(status, NOW_S).is_final == (status is not Status.PARKED)
+def test_all_outcomes_but_parked_and_the_mark_of_a_dry_run_are_final(status: Status) -> None:
+    assert Outcome(status, NOW_S).is_final == (status in FINAL)

@@ -253,6 +253,16 @@ def test_an_ending_license_is_sealed_alone_up_to_the_current_hour() -> None:
     assert sorted(each.hour for _, each in frozen_in([seal])) == [BEFORE, THIS_HOUR]
 
 
+def test_a_seal_says_when_it_was_made() -> None:
+    ledger = begun()
+    count(ledger, usage("a"))
+
+    [early] = seal_ending(ledger, ending)
+    [later] = close(ledger, THIS_HOUR, now_s=NOW_S + HOUR_S)
+
+    assert (early.at_s, later.at_s) == (NOW_S, NOW_S + HOUR_S)
+
+
 def test_an_ending_license_waits_for_usage_in_flight() -> None:
     ledger = begun()
     count(ledger, usage("a"))

@@ -1,6 +1,7 @@
 """Zeros: told for active licenses, and never where they could take the place of usage."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -101,6 +102,13 @@ def test_only_an_active_license_reports_zeros(state: State) -> None:
     assert zeros(long_running(), bought(state=state)) == []
 
 
+@pytest.mark.parametrize("fields", [{"state": State.PENDING}, {"start_s": None}], ids=str)
+def test_a_license_without_zeros_leaves_others_theirs(fields: dict[str, Any]) -> None:
+    found = zeros(long_running(), bought("l-0", **fields), bought())
+
+    assert [who for who, _ in found] == [LICENSE]
+
+
 def test_a_license_whose_start_is_unknown_reports_no_zeros() -> None:
     assert zeros(long_running(), bought(start_s=None)) == []
 
@@ -108,6 +116,13 @@ def test_a_license_whose_start_is_unknown_reports_no_zeros() -> None:
 @pytest.mark.parametrize(("started_s", "expected"), [(start_s(LAST), 1), (start_s(LAST) + 1, 0)])
 def test_zeros_begin_with_the_first_whole_hour_of_a_license(started_s: int, expected: int) -> None:
     assert len(zeros(long_running(), bought(start_s=started_s))) == expected
+
+
+@pytest.mark.parametrize(("active_s", "expected"), [(start_s(LAST), 1), (start_s(LAST) + 1, 0)])
+def test_zeros_begin_with_the_first_whole_hour_after_an_activation(
+    active_s: int, expected: int
+) -> None:
+    assert len(zeros(long_running(), bought(active_since_s=active_s))) == expected
 
 
 @pytest.mark.parametrize(("cut_over_s", "expected"), [(start_s(LAST), 1), (start_s(LAST) + 1, 0)])
@@ -144,6 +159,16 @@ def test_hours_whose_window_is_closed_get_no_zero() -> None:
     ledger = begun(NOW_S - 5 * 24 * HOUR_S)
 
     assert hours_of(zeros(ledger, bought()))[0] == "2026-11-22T11Z"
+
+
+@pytest.mark.parametrize("hours", [6, 24])
+def test_an_hour_whose_window_closes_now_gets_no_zero(hours: int) -> None:
+    now_s, terms = start_s(THIS_HOUR), replace(ONE, window_hours=hours)
+    ledger = begun(now_s - 5 * 24 * HOUR_S)
+
+    seals = close(ledger, LAST, heartbeats=Heartbeats([bought()]), terms=terms, now_s=now_s)
+
+    assert min(each.hour for _, each in frozen_in(seals)) == THIS_HOUR - hours + 1
 
 
 def test_hours_of_a_month_that_is_closed_get_no_zero() -> None:

@@ -241,6 +241,26 @@ def test_any_other_id_is_rejected(id_: Any) -> None:
     assert (rejected.reason, rejected.field) == (Reason.BAD_ID, "Id")
 
 
+@pytest.mark.parametrize(
+    "attributes", [{"source": "s" * 2048}, {"id": "i" * 256}], ids=lambda each: next(iter(each))
+)
+def test_the_names_of_an_event_may_have_so_many_characters(attributes: dict[str, str]) -> None:
+    usage = usage_of(event(**attributes))
+
+    assert usage.id is not None
+    assert next(iter(attributes.values())) in usage.id
+
+
+@pytest.mark.parametrize("in_body", [True, False])
+def test_the_names_of_a_legacy_customer_may_have_255_characters(*, in_body: bool) -> None:
+    named = {"CustomerIdentifier": "X" * 255, "ProductCode": "p" * 255}
+    code = {"ProductCode": named.pop("ProductCode")} if in_body else {}
+
+    usage = usage_of({"UsageRecords": [record_without("LicenseArn", **named)], **code})
+
+    assert usage.named == Named(customer_identifier="X" * 255, product_code="p" * 255)
+
+
 @pytest.mark.parametrize("length", [1, 255])
 def test_a_dimension_may_have_1_to_255_characters(length: int) -> None:
     assert usage_of(record(Dimension="d" * length), rules=Rules()).dimension == "d" * length

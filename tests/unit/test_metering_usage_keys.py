@@ -1,12 +1,21 @@
 """What usage is counted under: the same key for the same usage, and for no other."""
 
 import json
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
 import pytest
 
 from lambdas.customers.license import license_key_of_arn
+from lambdas.metering.keys import (
+    id_digest,
+    message_digest,
+    name_of_account,
+    name_of_legacy,
+    place_digest,
+    text_check,
+)
 from lambdas.metering.usage import (
     Rejected,
     Rules,
@@ -268,8 +277,11 @@ def test_rejected_usage_has_the_key_that_it_would_have_had(fault: dict[str, Any]
     assert rejected_of(record(Id="a", **fault)).key == key_of(record(Id="a"))
 
 
-def test_a_rejected_event_has_the_key_that_it_would_have_had() -> None:
-    assert rejected_of(event(specversion="2.0")).key == key_of(event())
+@pytest.mark.parametrize(
+    "wrong", [{"specversion": "2.0"}, {"data": record_without("Timestamp", Quantity=-1)}]
+)
+def test_a_rejected_event_has_the_key_that_it_would_have_had(wrong: dict[str, Any]) -> None:
+    assert rejected_of(event(**wrong)).key == key_of(event())
 
 
 @pytest.mark.parametrize(
@@ -334,3 +346,31 @@ def test_usage_rejected_for_the_future_has_the_same_key_once_its_time_has_come()
     before, after = rejected_of(message), usage_of(message, now_s=NOW_S + 600)
 
     assert (before.key, before.check) == (after.key, after.check)
+
+
+# What is stored
+
+
+@pytest.mark.parametrize(
+    ("key", "stored"),
+    [
+        (lambda: license_key_digest("l-1", "u-1"), "c77e41fa9062cbb92aa98251"),
+        (
+            lambda: id_digest(name_of_account("111122223333", "n0123"), "u-1"),
+            "912f6de1669516eae2cb365d",
+        ),
+        (lambda: id_digest(name_of_legacy("X01", "n0123"), "u-1"), "66b0bd4a800eb643e6a73be4"),
+        (lambda: place_digest("m-1", 2), "6dc20eb60281f2f716a8e8e1"),
+        (lambda: message_digest("m-1"), "8caad5e659ff89fe1761cfd5"),
+        (lambda: record_key("l-1", "users", 7), "1cf0c6b4f28eebb34773724c"),
+        (lambda: text_check("{"), "cad986da"),
+        (lambda: content_check("users", 3_000_000, ()), "19ba8a77"),
+        (
+            lambda: content_check("users", 3, (((), 1), ((("team", "a"),), 2))),
+            "661b57d6",
+        ),
+    ],
+)
+def test_keys_and_checks_outlive_a_release(key: Callable[[], bytes], stored: str) -> None:
+    """A copy that comes after a deployment must be known by what was kept before it."""
+    assert key().hex() == stored

@@ -39,6 +39,17 @@ def test_a_time_with_an_offset_is_read(text: str) -> None:
     assert usage_of(record(Timestamp=text)).used_s == USED_S
 
 
+@pytest.mark.parametrize(("size", "read"), [(80, True), (81, False)])
+def test_a_time_has_at_most_eighty_bytes(size: int, *, read: bool) -> None:
+    begin, end = '"2026-11-23T10:15:00.', 'Z"'
+    message = with_time(begin + "0" * (size - len(begin + end)) + end)
+
+    if read:
+        assert usage_of(message).used_s == USED_S
+    else:
+        assert rejected_of(message).reason is Reason.BAD_TIMESTAMP
+
+
 def test_a_plus_sign_may_be_escaped_as_some_serializers_do() -> None:
     assert usage_of(with_time(r'"2026-11-23T11:15:00\u002B01:00"')).used_s == USED_S
 

@@ -200,6 +200,22 @@ def test_a_start_within_a_second_is_the_same_start() -> None:
     assert active(fraction, ACTIVE) == []
 
 
+def test_an_end_within_a_second_is_the_same_end() -> None:
+    fraction = replace(AGREEMENT, end_ms=NOW_MS + 999)
+
+    assert active(fraction, replace(ACTIVE, end_s=NOW_S)) == []
+
+
+def test_a_start_that_neither_knows_is_no_difference() -> None:
+    assert active(replace(AGREEMENT, start_ms=None), replace(ACTIVE, start_s=None)) == []
+
+
+def test_the_terms_of_a_license_that_names_no_agreement_are_taken_over() -> None:
+    [found] = active(AGREEMENT, replace(ACTIVE, agreement_id="", start_s=None))
+
+    assert found.difference is Difference.MISSED_TERMS
+
+
 def test_the_terms_of_an_agreement_that_the_license_has_left_do_not_matter() -> None:
     """The index of agreements may be behind."""
     assert active(AGREEMENT, replace(ACTIVE, agreement_id=SECOND, start_s=NOW_S)) == []
@@ -215,6 +231,78 @@ def test_every_license_of_an_agreement_is_looked_at() -> None:
     both = replace(AGREEMENT, license_arns=(arn(KEY), arn(OTHER_KEY)))
 
     assert [each.license for each in active(both, ACTIVE)] == [OTHER_KEY]
+
+
+@pytest.mark.parametrize(
+    "left_alone",
+    [
+        pytest.param({"start_ms": NOW_MS}, id="just bought"),
+        pytest.param({"license_arns": (arn(KEY), arn(OTHER_KEY))}, id="just changed"),
+    ],
+)
+def test_a_license_that_is_left_alone_hides_no_other(left_alone: dict[str, Any]) -> None:
+    unknown = arn("l-0")
+    agreement = replace(AGREEMENT, **{"license_arns": (unknown, arn(OTHER_KEY))} | left_alone)
+    just_changed = replace(ACTIVE, registered_s=NOW_S)
+
+    found = active(agreement, just_changed, replace(PENDING, key=OTHER_KEY))
+
+    assert [each.license for each in found] == [OTHER_KEY]
+
+
+def test_an_agreement_without_a_start_does_not_tell_that_a_license_was_sold_before() -> None:
+    known = replace(ANNOUNCED, start_s=None)
+
+    assert active(replace(AGREEMENT, start_ms=None), known) == []
+
+
+def test_a_day_between_sale_and_announcement_is_counted_in_whole_seconds() -> None:
+    agreement = replace(AGREEMENT, start_ms=LONG_AGO_S * 1000 + 999)
+
+    [found] = active(agreement, replace(ANNOUNCED, active_since_s=LONG_AGO_S + DAY_S))
+
+    assert found.difference is Difference.UNKNOWN_BUYER
+
+
+def test_a_license_of_which_nothing_is_dated_is_not_taken_for_new() -> None:
+    [found] = active(AGREEMENT, License(KEY))
+
+    assert found.difference is Difference.MISSED_ACTIVATION
+
+
+SOLD_EARLY = replace(ANNOUNCED, active_since_s=LONG_AGO_S + DAY_S)
+
+
+@pytest.mark.parametrize(
+    ("known", "difference"),
+    [
+        ([], Difference.UNKNOWN_LICENSE),
+        ([SOLD_EARLY], Difference.UNKNOWN_BUYER),
+        ([PENDING], Difference.MISSED_ACTIVATION),
+        ([replace(ACTIVE, start_s=0)], Difference.MISSED_TERMS),
+    ],
+)
+def test_a_difference_and_its_repairs_name_license_and_agreement(
+    known: list[License], difference: Difference
+) -> None:
+    [found] = active(AGREEMENT, *known)
+
+    assert found.difference is difference
+    assert (found.license, found.agreement_id) == (KEY, FIRST)
+    assert {(each.license, each.agreement_id) for each in found.repairs} == {(KEY, FIRST)}
+    assert {(each.account, each.said, each.at_ms) for each in found.repairs} == {
+        (BUYER, "reconciliation", NOW_MS)
+    }
+
+
+@pytest.mark.parametrize(("held", "brought_in"), [("older", "older"), ("", PRODUCT)])
+def test_a_buyer_is_brought_in_for_the_product_that_the_license_is_of(
+    held: str, brought_in: str
+) -> None:
+    [found] = active(AGREEMENT, replace(SOLD_EARLY, product_code=held))
+
+    [buyer] = found.repairs
+    assert (buyer.product_code, buyer.customer_identifier) == (brought_in, "")
 
 
 def test_repairs_of_two_licenses_of_one_agreement_are_for_each() -> None:
@@ -297,6 +385,25 @@ def test_the_end_that_counts_is_that_of_the_agreement_in_force(ended: str) -> No
 
     assert found is not None
     assert repaired(found, *story).state is State.ENDING
+
+
+def test_of_agreements_that_the_license_names_none_of_the_last_end_counts() -> None:
+    ends = [with_status("CANCELLED", id=f"a-{ago}", end_ms=NOW_MS - ago) for ago in (2, 1)]
+    ends.append(with_status("CANCELLED", id="z"))
+
+    found = of_license(replace(ACTIVE, agreement_id=""), *ends)
+
+    assert found is not None
+    assert found.agreement_id == "a-1"
+
+
+def test_the_repair_of_an_end_names_the_license_and_the_status_but_no_arn() -> None:
+    found = of_license(ACTIVE, with_status("CANCELLED"))
+
+    assert found is not None
+    assert found.license == KEY
+    [repair] = found.repairs
+    assert (repair.license, repair.note, repair.arn) == (KEY, "CANCELLED", "")
 
 
 def test_a_license_that_no_agreement_knows_is_for_a_person() -> None:

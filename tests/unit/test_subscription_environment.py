@@ -14,7 +14,7 @@ def test_what_may_be_left_out_is_left_alone() -> None:
     assert environment.rules.product_ids == ()
     assert environment.rules.concurrent_agreements
     assert not environment.contracts
-    assert environment.registrations_table == ""
+    assert environment.registrations_table == environment.product_code == ""
 
 
 def test_reconciliation_repairs_only_if_it_is_told_to() -> None:

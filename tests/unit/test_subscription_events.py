@@ -243,6 +243,49 @@ def test_a_truth_value_of_a_topic_is_a_text(text: object, trial: bool | None) ->
     assert event(told).free_trial is trial
 
 
+@pytest.mark.parametrize("reason", ["Bought by mistake.", ""])
+def test_the_reason_of_a_cancellation_request_is_in_the_note(reason: str) -> None:
+    told = sample("eventbridge/agreement-cancellation-request-rejected-proposer")
+    told["detail"]["agreementCancellationRequest"]["reasonMessage"] = reason
+
+    assert event(told).note == reason
+
+
+@pytest.mark.parametrize("holder", ["agreement", "detail"])
+def test_the_days_that_are_left_may_stand_beside_the_agreement(holder: str) -> None:
+    told = sample("eventbridge/purchase-agreement-ending-proposer")
+    detail = told["detail"]
+    detail.pop("daysBeforeEndTime", None)
+    detail["agreement"].pop("daysBeforeEndTime", None)
+    {"detail": detail, **detail}[holder]["daysBeforeEndTime"] = 30
+
+    assert event(told).note == "30 days before the end"
+
+
+@pytest.mark.parametrize(
+    "name", [UPDATED, "eventbridge/license-deprovisioned-manufacturer"], ids=["updated", "gone"]
+)
+def test_an_event_of_a_license_has_no_note(name: str) -> None:
+    assert event(sample(name)).note == ""
+
+
+def test_an_offer_may_stand_in_the_agreement() -> None:
+    told = sample(ENDED)
+    told["detail"].pop("offer", None)
+    told["detail"]["agreement"]["offerId"] = "offer-9"
+
+    assert event(told).offer_id == "offer-9"
+
+
+@pytest.mark.parametrize("offer", ["offer-abcexample123", None])
+def test_a_message_of_a_topic_joins_product_customer_and_offer(offer: str | None) -> None:
+    found = event(sample("sns/subscribe-success") | {"offer-identifier": offer})
+
+    assert found.product_code == "n0123EXAMPLEXXXXXXXXXXXX"
+    assert found.customer_identifier == "X01EXAMPLEX"
+    assert found.offer_id == (offer or "")
+
+
 def test_an_action_does_what_the_guide_says() -> None:
     assert ACTIONS == {
         "subscribe-success": Kind.ACTIVATED,
@@ -302,4 +345,4 @@ def test_an_event_that_names_no_agreement_concerns_nobody() -> None:
     told = sample(CREATED)
     del told["detail"]["agreement"]
 
-    assert isinstance(read(json.dumps(told)), Ignored)
+    assert read(json.dumps(told)) == Ignored(f"{told['detail-type']} names no agreement")

@@ -12,8 +12,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.customers.license import LicenseKey
 from lambdas.metering.aws.queue import Parallel
 from lambdas.metering.hours import DAY_HOURS, HOUR_S, Hour, hour_text
-from lambdas.metering.ledger import Cell, Packed, SealedRecord
+from lambdas.metering.ledger import ENTRY_VERSION, Cell, Packed, SealedRecord
 from lambdas.metering.records import Outcome, Status
+from lambdas.versions import check_version, versioned
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,7 +34,19 @@ GET_ITEMS_MAX = 100
 PIECE_BYTES_MAX = 350_000
 """A quarantined text is kept compressed; what exceeds this goes into further items of 400 KB."""
 
+OUTCOME_VERSION = 1
+CALL_VERSION = 1
+SETTLED_VERSION = 1
+REFUSED_ZERO_VERSION = 1
+QUARANTINED_VERSION = 1
+"""Of the formats of items, written into each; `ENTRY_VERSION` is that of the log. A new value of an
+attribute that readers tell apart, such as a status, is a new version too."""
+
 _DIMENSION = "d:"
+
+_MARKED = "#dimension.#status = :dry_run AND attribute_not_exists(#dimension.#reason)"
+_MARKED_NAMES = {"#status": "status", "#reason": "reason"}
+_MARKED_VALUES = {":dry_run": {"S": str(Status.DRY_RUN)}}
 
 _pack_places = msgspec.msgpack.Encoder().encode
 _unpack_places = msgspec.msgpack.Decoder(list[tuple[int, int]]).decode
@@ -102,6 +115,7 @@ class LedgerTable:
     ``log / NUMBER`` holds the entries, ``license#KEY / HOUR`` the outcomes, ``call / ID`` calls
     without an answer, ``quarantine / KEY+CHECK`` usage that was not counted, ``settled`` the hint
     where to begin reading, ``refused-zero`` heartbeats not to try again. All reads are consistent.
+    Each item has a version; one that a newer release has written raises `UnknownVersionError`.
     """
 
     def __init__(self, client: "DynamoDBClient", table: str, parallel: Parallel) -> None:
@@ -117,7 +131,7 @@ class LedgerTable:
         kept_days = FOLD_KEPT_DAYS if entry.kind == "fold" else AUDIT_KEPT_DAYS
         item: dict[str, Any] = {
             **_log_key(number),
-            "v": {"N": str(entry.version)},
+            **versioned(entry.version),
             "kind": {"S": entry.kind},
             "at": {"N": str(entry.at_s)},
             "body": {"B": entry.body},
@@ -153,6 +167,7 @@ class LedgerTable:
         item = self._get({"pk": {"S": "settled"}, "sk": {"S": "settled"}})
         if not item:
             return Settled()
+        _check(item, SETTLED_VERSION)
         return Settled(int(item["upto"]["N"]), tuple(_unpack_places(item["unfinished"]["B"])))
 
     def put_settled(self, settled: Settled) -> None:
@@ -162,6 +177,7 @@ class LedgerTable:
             Item={
                 "pk": {"S": "settled"},
                 "sk": {"S": "settled"},
+                **versioned(SETTLED_VERSION),
                 "upto": {"N": str(settled.upto)},
                 "unfinished": {"B": _pack_places(settled.unfinished)},
             },
@@ -169,10 +185,7 @@ class LedgerTable:
 
     def calls(self) -> list[Call]:
         """Read the calls that may have been applied and were never answered."""
-        return [
-            Call(item["sk"]["S"], frozenset(_unpack_places(item["places"]["B"])))
-            for item in self._query("pk = :pk", {":pk": {"S": "call"}})
-        ]
+        return [_call(item) for item in self._query("pk = :pk", {":pk": {"S": "call"}})]
 
     def put_call(self, call: Call, at_s: int) -> None:
         """Note that a call is about to be made.
@@ -184,6 +197,7 @@ class LedgerTable:
             Item={
                 "pk": {"S": "call"},
                 "sk": {"S": call.id},
+                **versioned(CALL_VERSION),
                 "at": {"N": str(at_s)},
                 "places": {"B": _pack_places(sorted(call.places))},
             },
@@ -210,22 +224,11 @@ class LedgerTable:
     def put_outcome(self, record: SealedRecord, outcome: Outcome) -> bool:
         """Write one record's outcome; tell whether it holds.
 
-        Accepted is written over everything. Anything else is written where there is nothing or
-        `parked`: it is weaker than what another tick may have learned in the meantime.
+        Accepted is written over everything. Anything else is written where there is nothing,
+        `parked` or a dry-run's mark: it is weaker than what another tick may have learned in the
+        meantime.
         """
         frozen = record.frozen
-        attribute: dict[str, Any] = {
-            "status": {"S": str(outcome.status)},
-            "at": {"N": str(outcome.at_s)},
-            "quantity": {"N": str(frozen.quantity)},
-            "timestamp": {"N": str(frozen.timestamp_s)},
-            "seal": {"N": str(record.seal)},
-            "place": {"N": str(record.place)},
-        }
-        if outcome.reason:
-            attribute["reason"] = {"S": outcome.reason}
-        if outcome.metering_record_id:
-            attribute["receipt"] = {"S": outcome.metering_record_id}
         arguments: dict[str, Any] = {
             "UpdateExpression": "SET #dimension = :outcome, #expires = :expires",
             "ExpressionAttributeNames": {
@@ -233,34 +236,80 @@ class LedgerTable:
                 "#expires": "expires",
             },
             "ExpressionAttributeValues": {
-                ":outcome": {"M": attribute},
+                ":outcome": {"M": _outcome_attribute(record, outcome)},
                 ":expires": {"N": str(outcome.at_s + AUDIT_KEPT_DAYS * DAY_S)},
             },
         }
         if outcome.status is not Status.ACCEPTED:
             arguments["ConditionExpression"] = (
-                "attribute_not_exists(#dimension) OR #dimension.#status = :parked"
+                f"attribute_not_exists(#dimension) OR #dimension.#status = :parked OR ({_MARKED})"
             )
-            arguments["ExpressionAttributeNames"]["#status"] = "status"
-            arguments["ExpressionAttributeValues"][":parked"] = {"S": str(Status.PARKED)}
+            arguments["ExpressionAttributeNames"] |= _MARKED_NAMES
+            arguments["ExpressionAttributeValues"] |= {
+                ":parked": {"S": str(Status.PARKED)},
+                **_MARKED_VALUES,
+            }
         return self._update_if(_outcome_key(record.license, frozen.hour), arguments)
 
-    def expired(self, cell: Cell) -> Place | None:
-        """Find the sealed record of an expired usage record that was not redriven yet."""
+    def put_accepted(self, accepted: Sequence[tuple[SealedRecord, Outcome]]) -> None:
+        """Write that records of one license and hour were accepted, over everything, at once.
+
+        They are one item, and a write unit each if they are written one by one.
+        """
+        (first, outcome), places = accepted[0], range(len(accepted))
+        sets = [f"#d{at} = :o{at}" for at in places]
+        self._client.update_item(
+            TableName=self._table,
+            Key=_outcome_key(first.license, first.frozen.hour),
+            UpdateExpression="SET " + ", ".join([*sets, "#expires = :expires"]),
+            ExpressionAttributeNames={
+                **{f"#d{at}": _DIMENSION + accepted[at][0].frozen.dimension for at in places},
+                "#expires": "expires",
+            },
+            ExpressionAttributeValues={
+                **{f":o{at}": {"M": _outcome_attribute(*accepted[at])} for at in places},
+                ":expires": {"N": str(outcome.at_s + AUDIT_KEPT_DAYS * DAY_S)},
+            },
+        )
+
+    def delete_mark(self, cell: Cell) -> None:
+        """Take back that a dry-run held a record back, unless something else is known by now."""
         who, dimension, hour = cell
-        attribute = self._get(_outcome_key(who, hour)).get(_DIMENSION + dimension)
-        if attribute is None or attribute["M"]["status"]["S"] != Status.EXPIRED:
+        self._update_if(
+            _outcome_key(who, hour),
+            {
+                "UpdateExpression": "REMOVE #dimension",
+                "ConditionExpression": _MARKED,
+                "ExpressionAttributeNames": {
+                    "#dimension": _DIMENSION + dimension,
+                    **_MARKED_NAMES,
+                },
+                "ExpressionAttributeValues": _MARKED_VALUES,
+            },
+        )
+
+    def expired(self, cell: Cell) -> Place | None:
+        """Find the sealed record of a usage record that was certainly not billed, and never is.
+
+        Its window closed before AWS Marketplace took it, or while a dry-run held it back.
+        """
+        who, dimension, hour = cell
+        item, name = self._get(_outcome_key(who, hour)), _DIMENSION + dimension
+        if name not in item:
             return None
-        return int(attribute["M"]["seal"]["N"]), int(attribute["M"]["place"]["N"])
+        outcome, attribute = _outcome(item, name), item[name]["M"]
+        if not outcome.is_final or outcome.status not in (Status.EXPIRED, Status.DRY_RUN):
+            return None
+        return int(attribute["seal"]["N"]), int(attribute["place"]["N"])
 
     def put_redriven(self, cell: Cell, at_s: int) -> None:
-        """Note that the usage of an expired record was counted again, in another hour."""
+        """Note that the usage of such a record was counted again, perhaps in another hour."""
         who, dimension, hour = cell
         self._update_if(
             _outcome_key(who, hour),
             {
                 "UpdateExpression": "SET #dimension.#redriven = :at",
-                "ConditionExpression": "#dimension.#status = :expired",
+                "ConditionExpression": "#dimension.#status IN (:expired, :dry_run)",
                 "ExpressionAttributeNames": {
                     "#dimension": _DIMENSION + dimension,
                     "#redriven": "redriven",
@@ -269,6 +318,7 @@ class LedgerTable:
                 "ExpressionAttributeValues": {
                     ":at": {"N": str(at_s)},
                     ":expired": {"S": str(Status.EXPIRED)},
+                    ":dry_run": {"S": str(Status.DRY_RUN)},
                 },
             },
         )
@@ -276,7 +326,7 @@ class LedgerTable:
     def refused_zeros(self) -> set[tuple[LicenseKey, str]]:
         """Read for which licenses and dimensions a heartbeat was refused."""
         items = self._query("pk = :pk", {":pk": {"S": "refused-zero"}})
-        return {(LicenseKey(item["license"]["S"]), item["dimension"]["S"]) for item in items}
+        return {_refused_zero(item) for item in items}
 
     def put_refused_zero(self, who: LicenseKey, dimension: str, at_s: int) -> None:
         """Note that a heartbeat is not to be tried again."""
@@ -285,6 +335,7 @@ class LedgerTable:
             Item={
                 "pk": {"S": "refused-zero"},
                 "sk": {"S": f"{who}#{dimension}"},
+                **versioned(REFUSED_ZERO_VERSION),
                 "license": {"S": who},
                 "dimension": {"S": dimension},
                 "at": {"N": str(at_s)},
@@ -300,8 +351,12 @@ class LedgerTable:
         ]
         for number, piece in enumerate(pieces[1:], start=1):
             key = _piece_key(each.name, each.version, number)
-            self._client.put_item(TableName=self._table, Item={**key, "text": {"B": piece}})
+            self._client.put_item(
+                TableName=self._table,
+                Item={**key, **versioned(QUARANTINED_VERSION), "text": {"B": piece}},
+            )
         values: dict[str, Any] = {
+            **versioned(QUARANTINED_VERSION),
             "version": {"S": each.version},
             "message_id": {"S": each.message_id},
             "arrived": {"N": str(each.arrived_s)},
@@ -333,6 +388,7 @@ class LedgerTable:
         item = self._get(_quarantine_key(name))
         if not item:
             return None
+        _check(item, QUARANTINED_VERSION)
         version = item["version"]["S"]
         packed = item["text"]["B"]
         for number in range(1, int(item["pieces"]["N"])):
@@ -340,6 +396,7 @@ class LedgerTable:
             if not piece:
                 # Another version took its place while this one was read.
                 return self.quarantined(name)
+            _check(piece, QUARANTINED_VERSION)
             packed += piece["text"]["B"]
         key_and_check = bytes.fromhex(name)
         return Quarantined(
@@ -356,6 +413,20 @@ class LedgerTable:
             text=zlib.decompress(packed).decode("utf-8", "surrogatepass"),
             pieces=int(item["pieces"]["N"]),
         )
+
+    def quarantine_size(self) -> int:
+        """Count what is in quarantine, as far as it fits into one page of a megabyte.
+
+        It is counted only to be shown, and a page costs 128 read units at most; who wants to know
+        more has to look anyway.
+        """
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": "quarantine"}},
+            Select="COUNT",
+        )
+        return answer["Count"]
 
     def delete_quarantined(self, each: Quarantined) -> None:
         """Remove this version of quarantined usage, as it was read; a newer one stays."""
@@ -394,8 +465,8 @@ class LedgerTable:
                 who = LicenseKey(item["pk"]["S"].partition("#")[2])
                 hour = hour_of_text[item["sk"]["S"]]
                 found += [
-                    ((who, name.removeprefix(_DIMENSION), hour), _outcome(attribute["M"]))
-                    for name, attribute in item.items()
+                    ((who, name.removeprefix(_DIMENSION), hour), _outcome(item, name))
+                    for name in item
                     if name.startswith(_DIMENSION)
                 ]
             unread: dict[str, Any] = answer.get("UnprocessedKeys", {})
@@ -443,7 +514,22 @@ def _piece_key(name: str, version: str, number: int) -> dict[str, Any]:
     return {"pk": {"S": f"quarantine#{name}"}, "sk": {"S": f"{version}#{number:04d}"}}
 
 
+def _check(item: Mapping[str, Any], known: int) -> None:
+    check_version(item, known, item["pk"]["S"], item["sk"]["S"])
+
+
+def _call(item: Mapping[str, Any]) -> Call:
+    _check(item, CALL_VERSION)
+    return Call(item["sk"]["S"], frozenset(_unpack_places(item["places"]["B"])))
+
+
+def _refused_zero(item: Mapping[str, Any]) -> tuple[LicenseKey, str]:
+    _check(item, REFUSED_ZERO_VERSION)
+    return LicenseKey(item["license"]["S"]), item["dimension"]["S"]
+
+
 def _packed(item: dict[str, Any]) -> tuple[int, Packed]:
+    _check(item, ENTRY_VERSION)
     return int(item["sk"]["S"]), Packed(
         item["kind"]["S"],
         int(item["v"]["N"]),
@@ -453,7 +539,26 @@ def _packed(item: dict[str, Any]) -> tuple[int, Packed]:
     )
 
 
-def _outcome(attribute: Mapping[str, Any]) -> Outcome:
+def _outcome_attribute(record: SealedRecord, outcome: Outcome) -> dict[str, Any]:
+    attribute: dict[str, Any] = {
+        **versioned(OUTCOME_VERSION),
+        "status": {"S": str(outcome.status)},
+        "at": {"N": str(outcome.at_s)},
+        "quantity": {"N": str(record.frozen.quantity)},
+        "timestamp": {"N": str(record.frozen.timestamp_s)},
+        "seal": {"N": str(record.seal)},
+        "place": {"N": str(record.place)},
+    }
+    if outcome.reason:
+        attribute["reason"] = {"S": outcome.reason}
+    if outcome.metering_record_id:
+        attribute["receipt"] = {"S": outcome.metering_record_id}
+    return attribute
+
+
+def _outcome(item: Mapping[str, Any], name: str) -> Outcome:
+    attribute = item[name]["M"]
+    check_version(attribute, OUTCOME_VERSION, item["pk"]["S"], item["sk"]["S"], name)
     return Outcome(
         Status(attribute["status"]["S"]),
         int(attribute["at"]["N"]),

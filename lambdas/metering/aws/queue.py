@@ -35,12 +35,16 @@ class UsageQueue:
         self._url = url
         self._parallel = parallel
 
-    def receive(self) -> list[Message]:
-        """Take up to ten messages out of sight; nothing means that the queue looked empty."""
+    def receive(self, *, sure: bool = True) -> list[Message]:
+        """Take up to ten messages out of sight; nothing means that the queue looked empty.
+
+        Args:
+            sure: whether to wait for all of SQS's servers; else a few messages may be overlooked.
+        """
         answer = self._client.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=QUEUE_BATCH_MAX,
-            WaitTimeSeconds=RECEIVE_WAIT_S,
+            WaitTimeSeconds=RECEIVE_WAIT_S if sure else 0,
             MessageSystemAttributeNames=["SentTimestamp"],
         )
         return [
