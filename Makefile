@@ -22,6 +22,10 @@ READY := $(VENV)/.ready
 SEEDS ?= 1000
 FROM ?= 0
 SIZE ?= core
+WORD ?=
+STACK ?=
+REGION ?=
+PROFILE ?=
 
 .PHONY: help
 help: ## Show this list
@@ -75,10 +79,33 @@ simulate: $(READY) ## Play SEEDS runs of the simulation, SIZE core or whole, beg
 bite: $(READY) ## Plant bugs in copies of the sources, one after the other, and see each of them caught
 	@python -m tests.bite
 
+.PHONY: mutants
+mutants: $(READY) ## Change every small thing of the pure modules in turn, and see a unit test fail
+	@uv sync --quiet --frozen --inexact --group mutants $(NODE_FROM_PYPI)
+	@python -m tests.mutants $(WORD)
+
+.PHONY: doctor
+doctor: $(READY) ## Check a deployed stack without changing it; STACK, REGION and PROFILE choose it
+	@marketplace doctor $(if $(STACK),--stack $(STACK)) $(if $(REGION),--region $(REGION)) \
+		$(if $(PROFILE),--profile $(PROFILE))
+
 .PHONY: synth
 synth: $(READY) ## Write the CloudFormation templates to cdk.out and lint them; needs no account
 	cdk synth --quiet
 	cfn-lint cdk.out/*.template.json
+
+# Both outside the lock: their own dependencies would contradict it.
+CHECKOV := uv tool run --from checkov==3.2.489 checkov --config-file .checkov.yaml
+PIP_AUDIT := uv tool run --from pip-audit==2.10.0 pip-audit --strict --disable-pip --require-hashes
+
+.PHONY: security
+security: $(READY) ## Ask checkov about the templates and pip-audit about the lock; needs the internet
+	cdk synth --quiet --output .build/cdk.out
+	cdk synth --quiet --output .build/cdk.out.all -c region=eu-west-1 -c customer_managed_key=true \
+		-c access_logs=true -c web_acl=true -c usage_endpoint=true
+	$(CHECKOV) --file .build/cdk.out*/*.template.json
+	uv export --quiet --frozen --all-groups --no-emit-project --no-header --output-file .build/requirements.txt
+	$(PIP_AUDIT) --requirement .build/requirements.txt
 
 .PHONY: setup
 setup: $(READY) ## Create .venv and node_modules (every other target does it too)
