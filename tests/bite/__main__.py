@@ -14,11 +14,18 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from tests.bite import counting, sealing, sending, speaking
+from tests.bite import counting, rehearsing, sealing, sending, speaking, telling
 from tests.bite.bug import CORE, SIZES, VIOLATED, WHOLE, Bug, copy_sources
 
 ROOT = Path(__file__).parents[2]
-BUGS = (*counting.BUGS, *sealing.BUGS, *sending.BUGS, *speaking.BUGS)
+BUGS = (
+    *counting.BUGS,
+    *sealing.BUGS,
+    *sending.BUGS,
+    *rehearsing.BUGS,
+    *speaking.BUGS,
+    *telling.BUGS,
+)
 
 SEEDS_MAX = {CORE: 2000, WHOLE: 200}
 """Runs that a bug may survive: as many as CI plays."""

@@ -182,13 +182,15 @@ BUGS = (
         Edit(
             "infra/metering.py",
             """
-            retention_period=cdk.Duration.days(USAGE_RETENTION_DAYS),
+            message_bytes_max=USAGE_MESSAGE_BYTES_MAX,
+        )
 """,
             """
-retention_period=cdk.Duration.days(USAGE_RETENTION_DAYS),
-            dead_letter_queue=sqs.DeadLetterQueue(
-                max_receive_count=3, queue=sqs.Queue(self, "Dead")
+            message_bytes_max=USAGE_MESSAGE_BYTES_MAX,
+            dead_letters=cdk.aws_sqs.DeadLetterQueue(
+                max_receive_count=3, queue=durable_queue(self, "Dead")
             ),
+        )
 """,
         ),
         hunters=(

@@ -98,8 +98,8 @@ BUGS = (
         "an unconfirmed record may be redriven",
         Edit(
             TABLE,
-            'attribute["M"]["status"]["S"] != Status.EXPIRED:',
-            'attribute["M"]["status"]["S"] not in (Status.EXPIRED, Status.UNCONFIRMED):',
+            "outcome.status not in (Status.EXPIRED, Status.DRY_RUN):",
+            "outcome.status not in (Status.EXPIRED, Status.DRY_RUN, Status.UNCONFIRMED):",
         ),
         hunters=(WHOLE,),
         form=19,

@@ -1,5 +1,6 @@
 """Buyers: they purchase, cancel and come back, and the Customers table hears of it in time."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ from lambdas.metering.ledger import Cell
 from tests.simulation.tale import DIMENSIONS, PRODUCT
 
 if TYPE_CHECKING:
-    from tests.simulation.play import World
+    from tests.simulation.core import Core
+    from tests.simulation.crew import World
 
 ACCOUNTS = ("111122223333", "222233334444", "333344445555")
 LICENSES_MAX = 8
@@ -53,12 +55,52 @@ class Bought:
 
 
 class Buyers:
-    """All of them."""
+    """All of them, whatever the world is made of."""
 
     def __init__(self, world: "World", rng: Random) -> None:
         self.world = world
         self.rng = rng
         self.bought: list[Bought] = []
+
+    def of_key(self, key: str) -> Bought:
+        """Find a license by its key."""
+        return next(each for each in self.bought if each.license.key == key)
+
+    def account_of(self, who: LicenseKey) -> str:
+        """Tell whose a license is."""
+        return self.of_key(who).license.account
+
+    @staticmethod
+    def name(each: Bought) -> str:
+        """Name a license in a story."""
+        return each.license.key[-4:]
+
+    def happenings(self) -> Mapping[Callable[[], None], int]:
+        """Tell what else happens between the steps of ticks, and how often."""
+        return {}
+
+    def hear(self) -> None:
+        """Let the news of an hour of calm arrive."""
+
+    def leaving(self) -> Sequence[Bought]:
+        """Choose who cancels in calm; nobody, unless the Customers table hears in time."""
+        return ()
+
+    def settle(self) -> None:
+        """Check at the end what else must hold."""
+
+    def cancel(self, each: Bought) -> None:
+        """Let one of those cancel."""
+
+
+class Neighbours(Buyers):
+    """Buyers of whom the Customers table is told everything at once, now or later."""
+
+    world: "Core"
+
+    def is_meant_by_account(self, each: Bought, at_s: float) -> bool:
+        """Tell whether its account's usage of a time means a license, or nobody."""
+        return each.is_meant_by_account(at_s)
 
     def purchase(self) -> None:
         """Let somebody buy: active at once or later, known at once or later."""
@@ -117,11 +159,16 @@ class Buyers:
                 ended_s=None,
             )
         else:
-            self.world.cancel(each.license)
-            each.ends_s = now_s
-            each.license = replace(each.license, state=State.ENDING, ending_since_s=int(now_s))
+            self.cancel(each)
         self.world.keeper.note(f"license {self.name(each)} is {each.license.state}")
         self.tell_perhaps(each)
+
+    def cancel(self, each: Bought) -> None:
+        """Let a buyer cancel."""
+        now_s = self.world.now_s
+        self.world.cancel(each.license)
+        each.ends_s = now_s
+        each.license = replace(each.license, state=State.ENDING, ending_since_s=int(now_s))
 
     def tell_perhaps(self, each: Bought) -> None:
         """Let the Customers table hear of a change, or not yet."""
@@ -143,18 +190,9 @@ class Buyers:
         for each in self.bought:
             self.tell(each)
 
-    def account_of(self, who: LicenseKey) -> str:
-        """Tell whose a license is."""
-        return next(each.license.account for each in self.bought if each.license.key == who)
-
     def is_owed(self, cell: Cell, at_s: int) -> bool:
         """Tell whether AWS Marketplace takes a record of a time, as everything is now."""
         who, dimension, _ = cell
-        each = next(each for each in self.bought if each.license.key == who)
+        each = self.of_key(who)
         begun = each.starts_s is not None and each.starts_s <= at_s
         return begun and each.ends_s is None and dimension in each.dimensions
-
-    @staticmethod
-    def name(each: Bought) -> str:
-        """Name a license in a story."""
-        return each.license.key[-4:]

@@ -11,6 +11,8 @@ from lambdas.metering.log import Log
 from lambdas.metering.wiring import Wiring
 from sandbox.memory.dynamodb import TableFaults
 from sandbox.memory.queue import QueueFaults
+from tests.simulation.buyers import Neighbours
+from tests.simulation.crew import Crew
 from tests.simulation.invariants import Ledgerkeeper, Sight
 from tests.simulation.market import APPLIED_LATER, MemoryMarketplace, Sold
 from tests.simulation.shells import (
@@ -21,6 +23,7 @@ from tests.simulation.shells import (
     OnAnswer,
     OnCall,
     UnavailableError,
+    name_of_outcome,
 )
 from tests.simulation.tale import Tale
 
@@ -38,7 +41,7 @@ class Core:
     def __init__(self, tale: Tale, seed: int) -> None:
         self.rng = Random(seed)
         self.now_s = tale.start.timestamp()
-        self.tale = tale
+        self.terms = tale.terms
         self.keeper = Ledgerkeeper(
             Sight(
                 clock=self.clock,
@@ -82,15 +85,19 @@ class Core:
         return Wiring(
             queue=self.queue,
             table=self.table,
-            log=Log(self.table, self.tale.terms),
+            log=Log(self.table, self.terms),
             customers=self.customers,
             marketplace=self.marketplace,
-            terms=self.tale.terms,
+            terms=self.terms,
             clock=clock,
             sleep=sleep,
             parallel=map,
             new_id=self.new_id,
         )
+
+    def buyers(self, crew: Crew) -> Neighbours:
+        """Whoever buys here; what is known of them is written by nobody's function."""
+        return Neighbours(self, crew.rng)
 
     def new_id(self) -> str:
         self._ids += 1
@@ -151,4 +158,7 @@ class Core:
 
     def outcomes(self) -> dict[Cell, str]:
         """What the ledger says became of records."""
-        return {cell: str(kept.outcome.status) for cell, kept in self.table.kept.items()}
+        return {
+            cell: name_of_outcome(kept.outcome.status, kept.outcome.reason)
+            for cell, kept in self.table.kept.items()
+        }

@@ -17,8 +17,9 @@ from lambdas.metering.ledger import Cell, Fold, FrozenRecord, Packed, Seal, reco
 from lambdas.metering.terms import Terms
 from lambdas.metering.usage import record_key
 from tests.simulation.market import Wire, cell_of, is_closed, micros_of, seconds_of
+from tests.simulation.shells import MARKED
 from tests.simulation.tale import SKEW_S_MAX
-from tests.simulation.units import Unit, Units
+from tests.simulation.units import HUGE_MICROS_MIN, Unit, Units
 
 KEY_BYTES = 16
 CHECK_AT = 12
@@ -61,11 +62,19 @@ class Sight:
 
 
 class Ledgerkeeper:
-    """Keeps an account of its own beside the ledger, and compares."""
+    """Keeps an account of its own beside the ledger, and compares.
+
+    Attributes:
+        terms: the settings that the run began with.
+        caller: those of the tick whose turn it is.
+        metering_from_s: what is earlier is another submitter's, by the newest settings.
+    """
 
     def __init__(self, sight: Sight, terms: Terms) -> None:
         self.sight = sight
         self.terms = terms
+        self.caller = terms
+        self.metering_from_s = terms.metering_from_s
         self.units = Units(terms)
         self.story: list[str] = []
         self.last = 0
@@ -78,6 +87,7 @@ class Ledgerkeeper:
         self.folded: Counter[tuple[LicenseKey, str, int]] = Counter()
         self.succeeded: set[Cell] = set()
         self.elsewhere: set[Cell] = set()
+        self.marked: set[Cell] = set()
         self.emptied_s: list[float] = []
 
     def note(self, line: str) -> None:
@@ -90,6 +100,13 @@ class Ledgerkeeper:
         raise Violation(claim, self.story)
 
     # While it runs
+
+    def see_deployment(self, terms: Terms) -> None:
+        """Remember other settings; who runs has those of before."""
+        self.metering_from_s = self.units.metering_from_s = terms.metering_from_s
+        since = f"{datetime.fromtimestamp(terms.metering_from_s, UTC):, from %d %H:%M on}"
+        mode = "dry-run" if terms.dry_run else "live"
+        self.note(f"deployed: {mode}{since if terms.metering_from_s else ''}")
 
     def see_deletion(self, message_ids: Iterable[str]) -> None:
         """Check that what a message meant is somewhere else when it is deleted."""
@@ -109,27 +126,38 @@ class Ledgerkeeper:
             self.fail(f"quarantined as {reason}: {self.units.of_name[key, check]}")
 
     def see_call(self, usage_records: Iterable[Wire]) -> None:
-        """Check that what is sent is what is sealed."""
+        """Check that what is sent is what is sealed, and that whoever sends it may."""
         self.look()
         for wire in usage_records:
             sent, sealed = (micros_of(wire), seconds_of(wire)), self.sealed.get(cell_of(wire))
             if sent != sealed:
                 self.fail(f"sent, not sealed: {sent} for {cell_of(wire)}, sealed {sealed}")
+            if self.caller.dry_run:
+                self.fail(f"sent in a dry-run: {cell_of(wire)}")
+            if seconds_of(wire) < self.caller.metering_from_s:
+                self.fail(f"sent, though it is another submitter's: {cell_of(wire)}")
 
     def see_success(self, cell: Cell) -> None:
         """Remember that AWS Marketplace said so to us."""
         self.succeeded.add(cell)
 
     def see_outcome(self, cell: Cell, status: str) -> None:
-        """Check that nothing is accepted but by AWS Marketplace, nor expired but by time."""
+        """Check that nothing is accepted but by AWS Marketplace, nor over but by time."""
         self.look()
         if cell not in self.sealed:
             self.fail(f"{status}, but never sealed: {cell}")
         if status == "accepted" and cell not in self.succeeded:
             self.fail(f"accepted by nobody: {cell}")
+        if status == MARKED:
+            self.marked.add(cell)
+            if not self.caller.dry_run:
+                self.fail(f"marked, though live: {cell}")
+        if status == "dry-run" and cell not in self.marked:
+            self.fail(f"dry-run, but never marked: {cell}")
         at_s, now_s = self.sealed[cell][1], self.sight.clock()
-        if status == "expired" and not is_closed(at_s, now_s, self.terms.window_hours):
-            self.fail(f"expired in its window: {cell}")
+        over = status in ("expired", "dry-run")
+        if over and not is_closed(at_s, now_s, self.terms.window_hours):
+            self.fail(f"{status} in its window: {cell}")
 
     # The log
 
@@ -234,6 +262,8 @@ class Ledgerkeeper:
             self.fail(f"never sealed: {self.open}")
         bill, outcomes = self.sight.bill(), self.sight.outcomes()
         self.settle_usage(outcomes, account_of)
+        if self.metering_from_s:
+            self.settle_cut_over(outcomes, account_of)
         for cell, quantity in bill.items():
             sealed = self.sealed.get(cell, (None, 0))[0]
             if quantity != sealed:
@@ -277,6 +307,32 @@ class Ledgerkeeper:
             if self.folded[place] < quantity:
                 self.fail(f"counted elsewhere: of {quantity}, {self.folded[place]} for {place}")
 
+    def settle_cut_over(
+        self, outcomes: Mapping[Cell, str], account_of: Callable[[LicenseKey], str]
+    ) -> None:
+        """Nothing that another submitter bills is sealed for an hour of ours.
+
+        Except what an hour had no room for: no submitter could have billed it there.
+        """
+        full = {
+            (unit.account, unit.usage.dimension)
+            for unit in self.units
+            if unit.usage and unit.usage.quantity >= HUGE_MICROS_MIN
+        }
+        ours: Counter[tuple[str, str]] = Counter()
+        sealed: Counter[tuple[str, str]] = Counter()
+        for unit in self.counted_units():
+            if unit.usage and (unit.any_month or unit.last_s >= self.metering_from_s):
+                ours[unit.account, unit.usage.dimension] += unit.usage.quantity
+        for who, dimension, hour in self.redriven_cells(outcomes):
+            ours[account_of(who), dimension] += self.sealed[who, dimension, hour][0]
+        for (who, dimension, hour), (quantity, _) in self.sealed.items():
+            place = (account_of(who), dimension)
+            if start_s(hour) >= self.metering_from_s and place not in full:
+                sealed[place] += quantity
+        if doubled := sealed - ours:
+            self.fail(f"sealed for an hour of ours, though another submitter's: {doubled}")
+
     def counted_units(self) -> Iterator[Unit]:
         """List the units in the log; all others must be in quarantine."""
         waiting = self.sight.quarantined()
@@ -287,15 +343,20 @@ class Ledgerkeeper:
                 self.fail(f"lost: {unit}")
 
     def redriven_cells(self, outcomes: Mapping[Cell, str]) -> Iterator[Cell]:
-        """List the records that were counted anew; all of them must have expired."""
+        """List the records that were counted anew; none of them may be on the bill, ever."""
         for cell in self.sealed:
             if record_key(*cell) in self.keys:
-                if outcomes.get(cell) != "expired":
+                if outcomes.get(cell) not in ("expired", "dry-run"):
                     self.fail(f"redriven, but not expired: {cell}")
                 yield cell
 
     def was_open(self, cell: Cell, calm_s: float) -> bool:
-        """Tell whether a record's window was open in calm for long enough to send it."""
+        """Tell whether a record's window was open in calm for long enough to send it.
+
+        Calm is live; what is another submitter's is never sent.
+        """
+        if start_s(cell[2]) < self.metering_from_s:
+            return False
         since_s = max(calm_s, self.sealed_at_s[cell])
         closed = is_closed(self.sealed[cell][1], since_s + OWED_S, self.terms.window_hours)
         return not closed and cell not in self.elsewhere
@@ -313,6 +374,6 @@ class Ledgerkeeper:
             return billed and succeeded
         if status == "conflict":
             return not billed and cell in self.elsewhere
-        if status == "expired":
+        if status in ("expired", "dry-run"):
             return not billed and not taken
         return status == "unconfirmed" and (billed or not taken)

@@ -1,36 +1,35 @@
 """A hostile world, played from one seed: ticks that race and die, and whatever AWS may do.
 
 Ticks run as greenlets in one thread and give way at every AWS call, where they may be killed or
-handed a fault. Between their steps producers send, repeat, garble and delay usage, buyers come and
-go, operators redrive, and time passes or jumps. `Ledgerkeeper` watches all of it and raises
-`Violation` as soon as an invariant of docs/design.md does not hold.
+handed a fault; in the large size registration, subscription, sweep and reconciliation run beside
+them. Between their steps producers send, repeat, garble and delay usage, buyers come and go,
+operators redrive, and time passes or jumps. `Ledgerkeeper` watches all of it, and `Registrar` the
+licenses; they raise `Violation` as soon as an invariant of docs/design.md does not hold.
 
 Every step has random numbers of its own, so that a run can be played without some of its steps.
 """
 
 import json
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
-
-from greenlet import getcurrent, greenlet
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lambdas.metering.drain import LogContendedError
 from lambdas.metering.hours import HOUR_S, hour_text
 from lambdas.metering.tick import tick
 from lambdas.metering.wiring import Wiring
-from sandbox.memory.double import Fault
 from tests.simulation.buyers import Buyers
+from tests.simulation.crew import Crew
 from tests.simulation.invariants import Violation
 from tests.simulation.producers import Producers
+from tests.simulation.shells import MARKED
 from tests.simulation.tale import DIMENSIONS, tale_of
 
 if TYPE_CHECKING:
     from tests.simulation.core import Core
+    from tests.simulation.crew import World
     from tests.simulation.whole import Whole
-
-    World: TypeAlias = Core | Whole
 
 FUNCTION_S = 270
 """A tick that lives longer is killed, as Lambda does."""
@@ -42,8 +41,19 @@ SEED_STEP = 1_000_003
 CALM_HOURS = (*(1,) * 12, *(6,) * 4)
 """Between the ticks of the end: first as in calm operation, then until every window is closed."""
 
-READS_FAULTED = 0.25
-"""Reads that fail for each write that does; there are far more of them, and each ends a tick."""
+REHEARSAL_TICKS, REHEARSAL_HOURS = 5, 5
+"""How a dry-run goes on that nobody notices before the next day."""
+
+LAST_ORDERS_AT = 4
+"""The tick of the end before which some buyers cancel; what waited is sent by then."""
+
+TICKS_APART_S = 600
+LAST_TICKS = HOUR_S // TICKS_APART_S - 1
+"""Half as often as ticks come, within the last hour of a license."""
+
+NOT_BILLED = frozenset({"expired", "dry-run"})
+MAY_BE_BILLED = frozenset({"unconfirmed", "accepted", "conflict", MARKED})
+"""What an operator may not redrive, and tries to."""
 
 RIVAL_UNITS = 777_777
 """What nobody uses, so that the bill tells whose an hour is."""
@@ -66,24 +76,6 @@ CALLS_FAULTS = (
     "not-subscribed",
     "unknown-status",
 )
-READ_FAULTS = (Fault.THROTTLED, Fault.INTERNAL_ERROR, Fault.UNREACHABLE, Fault.ANSWER_LOST)
-WRITE_FAULTS = (*READ_FAULTS, Fault.LATE, Fault.TWICE)
-WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
-
-
-class Killed(BaseException):
-    """A tick dies here."""
-
-
-@dataclass(eq=False, slots=True)
-class Runner:
-    """A tick under way."""
-
-    name: str
-    wiring: Wiring
-    started_s: float
-    greenlet: greenlet = field(init=False)
-    doomed: bool = False
 
 
 class Play:
@@ -110,16 +102,12 @@ class Play:
         self.world: World = size(self.tale, seed * SEED_STEP)
         self.rng = self.world.rng
         self.keeper = self.world.keeper
-        self.world.listen(self.on_call, self.on_answer)
-        self.buyers = Buyers(self.world, self.rng)
-        self.producers = Producers(self.world, self.buyers, self.tale, self.rng)
-        self.main = getcurrent()
-        self.runners: list[Runner] = []
-        self.running: Runner | None = None
-        self.containers: list[Wiring] = []
         self.counts: Counter[str] = Counter()
-        self.hostile = True
-        self.spell = False
+        self.crew = Crew(self.world, self.tale, self.rng, self.counts)
+        self.world.listen(self.crew.on_call, self.crew.on_answer)
+        self.buyers = self.world.buyers(self.crew)
+        self.producers = Producers(self.world, self.buyers, self.tale, self.rng)
+        self.containers: list[Wiring] = []
 
     def run(self) -> Counter[str]:
         """Play the hostile part, then calm, and settle all accounts."""
@@ -144,6 +132,7 @@ class Play:
         self.keeper.settle(
             account_of=self.buyers.account_of, owed=self.buyers.is_owed, calm_s=calm_s
         )
+        self.buyers.settle()
 
     def counted(self) -> Counter[str]:
         """Count what happened."""
@@ -155,40 +144,6 @@ class Play:
             self.counts[f"outcome {status}"] += 1
         return self.counts
 
-    # What AWS does to a tick
-
-    def on_call(self, service: str, operation: str) -> Fault | None:
-        runner = self.running
-        if runner is None:
-            return None
-        self.give_way(runner)
-        if service == "marketplace" or not self.hostile or not self.spell:
-            return None
-        writes = operation in WRITES
-        if self.rng.random() >= self.tale.fault * (1 if writes else READS_FAULTED):
-            return None
-        fault = self.rng.choice(WRITE_FAULTS if writes else READ_FAULTS)
-        self.note(f"{runner.name}: {operation} {fault.name}")
-        self.counts[f"fault {service} {fault.name}"] += 1
-        return fault
-
-    def on_answer(self, service: str, operation: str) -> None:
-        runner = self.running
-        if runner is not None and self.hostile and self.rng.random() < self.tale.kill:
-            self.kill(runner, f"after {operation}")
-
-    def give_way(self, runner: Runner) -> None:
-        """Let others run; die if that was decided meanwhile."""
-        self.counts["calls"] += 1
-        self.main.switch()
-        if runner.doomed or (self.hostile and self.rng.random() < self.tale.kill):
-            self.kill(runner, "before a call")
-
-    def kill(self, runner: Runner, where: str) -> None:
-        self.note(f"{runner.name} dies {where}")
-        self.counts["kills"] += 1
-        raise Killed
-
     # Ticks
 
     def container(self) -> Wiring:
@@ -197,43 +152,30 @@ class Play:
             return self.containers.pop(self.rng.randrange(len(self.containers)))
         skew_s = self.rng.uniform(-self.tale.skew_s, self.tale.skew_s)
         return self.world.wiring(
-            clock=lambda: self.world.now_s + skew_s, sleep=lambda _: self.pause()
+            clock=lambda: self.world.now_s + skew_s, sleep=lambda _: self.crew.pause()
         )
-
-    def pause(self) -> None:
-        runner = self.running
-        if runner is not None:
-            self.give_way(runner)
 
     def start_tick(self) -> None:
         self.counts["ticks"] += 1
-        runner = Runner(f"tick {self.counts['ticks']}", self.container(), self.world.now_s)
-        runner.greenlet = greenlet(lambda: self.live(runner))
-        self.runners.append(runner)
+        name, wiring = f"tick {self.counts['ticks']}", self.container()
+        self.crew.start(
+            name, lambda: self.live(name, wiring), lives_s=FUNCTION_S, terms=wiring.terms
+        )
 
-    def live(self, runner: Runner) -> None:
+    def live(self, name: str, wiring: Wiring) -> None:
         failures: tuple[type[Exception], ...] = (*self.world.failures, LogContendedError)
         try:
-            tick(runner.wiring, until_s=runner.wiring.clock() + TICK_S)
-        except Killed:
-            return
+            tick(wiring, until_s=wiring.clock() + TICK_S)
         except failures as error:
-            self.note(f"{runner.name} fails: {error}")
+            self.note(f"{name} fails: {error}")
             self.counts["ticks failed"] += 1
-        self.containers.append(runner.wiring)
+        if wiring.terms is self.world.terms:
+            self.containers.append(wiring)
 
-    def resume(self, runner: Runner, calls: int) -> None:
-        if self.world.now_s - runner.started_s > FUNCTION_S:
-            runner.doomed = True
-        self.running = runner
-        for _ in range(calls):
-            if runner.greenlet.dead:
-                break
-            runner.greenlet.switch()
-        self.running = None
-        if runner.greenlet.dead:
-            self.runners.remove(runner)
-        self.keeper.look()
+    def tick_in_calm(self) -> None:
+        """Let one tick run from its beginning to its end."""
+        self.start_tick()
+        self.crew.finish()
 
     # What happens between
 
@@ -241,30 +183,34 @@ class Play:
         """Let one thing happen."""
         rng = self.rng
         self.counts["steps"] += 1
-        if self.runners and rng.random() < 0.6:
-            self.resume(rng.choice(self.runners), rng.randrange(1, 30))
+        runners = self.crew.runners
+        if runners and rng.random() < 0.6:
+            self.crew.resume(rng.choice(runners), rng.randrange(1, 30))
             return
-        if len(self.runners) < self.tale.ticks and rng.random() < 0.4:
+        if self.ticks() < self.tale.ticks and rng.random() < 0.4:
             self.start_tick()
             return
-        happening = rng.choices(
-            (
-                self.producers.produce,
-                self.pass_time,
-                self.buyers.change,
-                self.redrive,
-                self.world.land_late_writes,
-                self.trouble_marketplace,
-                self.turn_spell,
-                self.meter_elsewhere,
-            ),
-            (30, 25, 5, 4, 6, 14, 6, 2),
-        )[0]
-        happening()
+        happenings: dict[Callable[[], None], int] = {
+            self.producers.produce: 30,
+            self.pass_time: 25,
+            self.buyers.change: 5,
+            self.redrive: 4,
+            self.world.land_late_writes: 6,
+            self.trouble_marketplace: 14,
+            self.turn_spell: 6,
+            self.meter_elsewhere: 2,
+            **self.buyers.happenings(),
+            **({self.turn: 3} if self.tale.dry_run != "never" else {}),
+        }
+        rng.choices(tuple(happenings), tuple(happenings.values()))[0]()
+
+    def ticks(self) -> int:
+        """Count the ticks under way."""
+        return sum(each.name.startswith("tick") for each in self.crew.runners)
 
     def pass_time(self) -> None:
         rng = self.rng
-        seconds = rng.uniform(1, 60) if self.runners else rng.uniform(60, 1800)
+        seconds = rng.uniform(1, 60) if self.crew.runners else rng.uniform(60, 1800)
         if rng.random() < 0.02:
             seconds = rng.uniform(1, 30) ** rng.random() * HOUR_S
             self.note(f"the clock jumps by {seconds / HOUR_S:.1f} h")
@@ -281,7 +227,22 @@ class Play:
             self.world.trouble(fault, times=rng.choice((1, 1, 2, 5)), records=records)
 
     def turn_spell(self) -> None:
-        self.spell = not self.spell
+        self.crew.spell = not self.crew.spell
+
+    def turn(self) -> None:
+        """Deploy the other way of metering: what runs goes on as it was, containers start cold.
+
+        A stack that was in a dry-run from the first goes live for an hour that has not begun.
+        """
+        world, before = self.world, self.world.terms
+        from_s = before.metering_from_s
+        if self.tale.dry_run == "at first" and not from_s:
+            from_s = (int(world.now_s) // HOUR_S + self.rng.randrange(1, 4)) * HOUR_S
+        world.terms = replace(before, dry_run=not before.dry_run, metering_from_s=from_s)
+        self.containers.clear()
+        self.keeper.see_deployment(world.terms)
+        self.counts["turns to live" if before.dry_run else "turns to a dry-run"] += 1
+        self.counts["cut-overs"] += from_s != before.metering_from_s
 
     def meter_elsewhere(self) -> None:
         """Let somebody else meter an hour of ours, of this day."""
@@ -295,11 +256,11 @@ class Play:
             self.world.bill_elsewhere(each.license, dimension, at_s, RIVAL_UNITS)
 
     def redrive(self) -> None:
-        """An operator sends quarantined or expired usage again, often too early or twice."""
+        """An operator sends usage again that waits or was not billed, often too early or twice."""
         rng = self.rng
         bill = {"BillAt": "now"} if rng.random() < 0.5 else {}
         names = sorted(self.keeper.sight.quarantined())
-        wanted = {"expired"} if rng.random() < 0.8 else {"unconfirmed", "accepted", "conflict"}
+        wanted = NOT_BILLED if rng.random() < 0.8 else MAY_BE_BILLED
         outcomes = self.world.outcomes().items()
         cells = sorted(cell for cell, status in outcomes if status in wanted)
         order: dict[str, str] = {}
@@ -321,18 +282,47 @@ class Play:
     # The end
 
     def calm(self) -> float:
-        """Let faults stop, all that runs end, and time pass until every window is closed."""
-        self.hostile = False
+        """Go live, let faults stop and all that runs end, and pass time till windows are closed."""
+        self.crew.hostile = False
         self.world.calm()
         self.world.land_late_writes()
-        while self.runners:
-            self.resume(self.runners[0], 10_000)
+        self.crew.finish()
         self.buyers.tell_all()
+        if self.tale.dry_run != "never" and self.rng.random() < 0.5:
+            self.rehearse_for_a_day()
+        if self.world.terms.dry_run:
+            self.turn()
         self.note("calm")
         calm_s = self.world.now_s
-        for hours in CALM_HOURS:
+        for number, hours in enumerate(CALM_HOURS):
+            if number == LAST_ORDERS_AT:
+                self.last_orders()
             self.world.now_s += hours * HOUR_S
-            self.start_tick()
-            while self.runners:
-                self.resume(self.runners[0], 100_000)
+            self.buyers.hear()
+            self.tick_in_calm()
         return calm_s
+
+    def rehearse_for_a_day(self) -> None:
+        """Let windows close in a dry-run, those of records in calls without an answer too."""
+        if not self.world.terms.dry_run:
+            self.turn()
+        for _ in range(REHEARSAL_TICKS):
+            self.world.now_s += REHEARSAL_HOURS * HOUR_S
+            self.buyers.hear()
+            self.tick_in_calm()
+
+    def last_orders(self) -> None:
+        """Let buyers cancel who use to the last; an hour later all of that must be on the bill."""
+        leaving = self.buyers.leaving()
+        if not leaving:
+            return
+        for each in leaving:
+            self.producers.use(each)
+        self.tick_in_calm()
+        self.world.now_s += 60
+        for each in leaving:
+            self.buyers.cancel(each)
+        for _ in range(LAST_TICKS):
+            self.world.now_s += TICKS_APART_S
+            self.buyers.hear()
+            self.tick_in_calm()

@@ -4,20 +4,25 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from lambdas.metering.hours import HOUR_S, hour_of, month_of
-from tests.simulation.buyers import Bought, Buyers
+from tests.simulation.buyers import Bought
 from tests.simulation.tale import DIMENSIONS, Tale
 from tests.simulation.units import Unit
 
 if TYPE_CHECKING:
-    from tests.simulation.play import World
+    from tests.simulation.buyers import Neighbours
+    from tests.simulation.crew import World
+    from tests.simulation.subscribers import Subscribers
 
 NONSENSE = ("quantity=5", "{}", "[1]", '{"UsageRecords": 3}', '{"UsageRecords": []}')
 ODD_QUANTITIES = ("0.5", "0.000001", "9999999999", "-1", "12.3456789")
 HELD_MAX = 5
+LAST_USE_S = 30
+"""Before a tick of calm; within the hour that is open then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,9 @@ class Sent:
 class Producers:
     """All of them."""
 
-    def __init__(self, world: "World", buyers: Buyers, tale: Tale, rng: Random) -> None:
+    def __init__(
+        self, world: "World", buyers: "Neighbours | Subscribers", tale: Tale, rng: Random
+    ) -> None:
         self.world = world
         self.buyers = buyers
         self.rng = rng
@@ -126,7 +133,7 @@ class Producers:
             if "LicenseArn" not in record:
                 del record["CustomerAWSAccountId"]
                 record["LicenseArn"] = each.whose.license.arn
-            elif each.whose.is_meant_by_account(each.used_s):
+            elif self.buyers.is_meant_by_account(each.whose, each.used_s):
                 del record["LicenseArn"]
                 record["CustomerAWSAccountId"] = each.whose.license.account
         elif luck < 0.5:
@@ -134,7 +141,7 @@ class Producers:
             month = month_of(hour_of(int(each.used_s)))
             certain = "LicenseArn" in record or each.unit.license is None
             if month_of(hour_of(int(used_s))) == month and (
-                certain or each.whose.is_meant_by_account(used_s)
+                certain or self.buyers.is_meant_by_account(each.whose, used_s)
             ):
                 record["Timestamp"] = written(used_s)
         return replace(each, record=record)
@@ -155,7 +162,7 @@ class Producers:
             # Whichever license that means when it is read: it must count once all the same.
             unit.license = None
             record["CustomerAWSAccountId"] = whose.license.account
-        elif rng.random() < 0.3 and whose.is_meant_by_account(used_s):
+        elif rng.random() < 0.3 and self.buyers.is_meant_by_account(whose, used_s):
             record["CustomerAWSAccountId"] = whose.license.account
         else:
             record["LicenseArn"] = whose.license.arn
@@ -167,6 +174,19 @@ class Producers:
             self.ids += 1
             record["Id"] = f"u-{self.ids}"
         return Sent(unit, whose, now_s, record)
+
+    def use(self, whose: Bought) -> None:
+        """Send usage of a license of this minute, in each of its dimensions."""
+        now_s = self.world.now_s
+        unit = partial(Unit, whose.license.key, whose.license.account)
+        for dimension in whose.dimensions:
+            record = {
+                "Timestamp": written(now_s - LAST_USE_S),
+                "LicenseArn": whose.license.arn,
+                "Dimension": dimension,
+                "Quantity": self.rng.randrange(1, 100),
+            }
+            self.send([Sent(unit(), whose, now_s, record)])
 
     def some_quantity(self) -> dict[str, Any]:
         """Make up a quantity, perhaps split by tags."""

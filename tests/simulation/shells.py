@@ -27,6 +27,12 @@ RECEIVED_MAX = 10
 VISIBILITY_S = 900
 """As the stack sets the usage queue up."""
 
+NOT_BILLED = (Status.EXPIRED, Status.DRY_RUN)
+"""Statuses of records that may be redriven, once they are final."""
+
+MARKED = "marked"
+"""What the simulation calls a dry-run's mark while it is not final."""
+
 T = TypeVar("T")
 
 OnCall = Callable[[str, str], Fault | None]
@@ -34,6 +40,11 @@ OnCall = Callable[[str, str], Fault | None]
 
 OnAnswer = Callable[[str, str], None]
 """Told the same after it was executed; may raise."""
+
+
+def name_of_outcome(status: str, reason: str) -> str:
+    """Name an outcome by its status, but a dry-run's mark apart from what came of it."""
+    return MARKED if status == Status.DRY_RUN and not reason else str(status)
 
 
 class UnavailableError(Exception):
@@ -103,7 +114,7 @@ class MemoryQueue(UsageQueue):
         delay_s = self._rng.random() * self.faults.arrival_seconds_max
         return self.queue.send(body, now=self._clock(), delay_seconds=delay_s).id
 
-    def receive(self) -> list[Message]:
+    def receive(self, *, sure: bool = True) -> list[Message]:
         return self._calls.make("sqs", "ReceiveMessage", self._receive)
 
     def _receive(self) -> list[Message]:
@@ -216,8 +227,13 @@ class MemoryTable(LedgerTable):
         )
 
     def put_outcome(self, record: SealedRecord, outcome: Outcome) -> bool:
-        self._on_outcome(record.cell, outcome.status)
+        self._on_outcome(record.cell, name_of_outcome(outcome.status, outcome.reason))
         return self._write("UpdateItem", lambda: self._keep(record, outcome))
+
+    def put_accepted(self, accepted: Sequence[tuple[SealedRecord, Outcome]]) -> None:
+        for record, outcome in accepted:
+            self._on_outcome(record.cell, outcome.status)
+        self._write("UpdateItem", lambda: [self._keep(*each) for each in accepted])
 
     def _keep(self, record: SealedRecord, outcome: Outcome) -> bool:
         before = self.kept.get(record.cell)
@@ -227,17 +243,27 @@ class MemoryTable(LedgerTable):
         self.kept[record.cell] = _Kept(outcome, record.at)
         return True
 
+    def delete_mark(self, cell: Cell) -> None:
+        def delete() -> None:
+            kept = self.kept.get(cell)
+            if kept and kept.outcome.status is Status.DRY_RUN and not kept.outcome.is_final:
+                del self.kept[cell]
+
+        self._write("UpdateItem", delete)
+
     def expired(self, cell: Cell) -> Place | None:
         def read() -> Place | None:
             kept = self.kept.get(cell)
-            return kept.place if kept and kept.outcome.status is Status.EXPIRED else None
+            if kept is None or not kept.outcome.is_final:
+                return None
+            return kept.place if kept.outcome.status in NOT_BILLED else None
 
         return self._read(read)
 
     def put_redriven(self, cell: Cell, at_s: int) -> None:
         def note() -> None:
             kept = self.kept.get(cell)
-            if kept and kept.outcome.status is Status.EXPIRED:
+            if kept and kept.outcome.status in NOT_BILLED:
                 kept.redriven = True
 
         self._write("UpdateItem", note)

@@ -1,6 +1,6 @@
 """What a seed decides about a run before it begins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Literal
@@ -16,6 +16,30 @@ PRODUCT = "example000000000000000001"
 
 SKEW_S_MAX = 450
 """Clocks of two ticks are up to 15 minutes apart."""
+
+DRY_RUNS = 0.15
+"""Of the runs; in a dry-run no call can go wrong, and that is what the others are for."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What may become of AWS Marketplace's events on their way; probabilities are per event.
+
+    Attributes:
+        late: it comes any time later, perhaps much later.
+        twice: it comes once more, any time later.
+        lost: it never comes; only then does the nightly reconciliation run.
+        deprovisioned_s: from the end of an agreement to the end of its license, or the other way.
+        license_in_first_answer: whether ResolveCustomer names a license when first asked.
+        activation_period: from when AWS Marketplace takes the usage of a new license.
+    """
+
+    late: float
+    twice: float
+    lost: float
+    deprovisioned_s: int
+    license_in_first_answer: bool
+    activation_period: Literal["agreement", "license-updated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,9 @@ class Tale:
         readings: how AWS is read where it contradicts itself.
         queue: what SQS may do.
         table: what DynamoDB may do.
+        news: what may become of events.
+        dry_run: when usage is metered without a call: in spells, or from the first until a cut-over
+            and in spells after it.
     """
 
     start: datetime
@@ -49,6 +76,8 @@ class Tale:
     readings: Readings
     queue: QueueFaults
     table: TableFaults
+    news: News
+    dry_run: Literal["never", "in spells", "at first"] = "never"
 
 
 def tale_of(seed: int, *, steps: int) -> Tale:
@@ -59,7 +88,7 @@ def tale_of(seed: int, *, steps: int) -> Tale:
         start = datetime(2026, 11, 30, 6, tzinfo=UTC) + timedelta(minutes=rng.randrange(17 * 60))
     windows: tuple[Literal[24, 6], ...] = (24, 24, 24, 6)
     window_hours = rng.choice(windows)
-    return Tale(
+    tale = Tale(
         start=start,
         steps=steps,
         ticks=rng.choice((1, 2, 2, 3)),
@@ -94,7 +123,21 @@ def tale_of(seed: int, *, steps: int) -> Tale:
             stale_seconds=rng.choice((1, 60)),
             unprocessed=rng.choice((0, 0.2)),
         ),
+        news=News(
+            late=rng.choice((0, 0.1, 0.4)),
+            twice=rng.choice((0, 0.1, 0.4)),
+            lost=rng.choice((0, 0, 0, 0.1)),
+            deprovisioned_s=rng.choice((31, 31, -31)),
+            license_in_first_answer=rng.random() < 0.7,
+            activation_period=rng.choice(("agreement", "agreement", "license-updated")),
+        ),
     )
+    luck = rng.random()
+    if luck < DRY_RUNS / 3:
+        # The hour of the cut-over is known when it comes.
+        terms = replace(tale.terms, dry_run=True, metering_from_s=0)
+        return replace(tale, terms=terms, dry_run="at first")
+    return replace(tale, dry_run="in spells") if luck < DRY_RUNS else tale
 
 
 def _cut_over_s(rng: Random, start: datetime) -> int:

@@ -50,7 +50,7 @@ def do(table: LedgerTable, rng: Random) -> Any:
     # The log has no gaps: a number is there, or it is the next one.
     number = rng.randrange(1, 2 + len(list(table.entries_after(0))))
     name = str(rng.randrange(3))
-    status = rng.choice(list(Status))
+    status, reason = rng.choice(list(Status)), rng.choice(("reason", ""))
     places = frozenset({(number, 0), (1, 2)})
     doings = (
         lambda: table.append(number, pack(first_entry(number))),
@@ -62,7 +62,9 @@ def do(table: LedgerTable, rng: Random) -> Any:
         lambda: table.put_call(Call(name, places), 5),
         lambda: sorted(table.calls(), key=lambda each: each.id),
         lambda: table.delete_call(name),
-        lambda: table.put_outcome(record, Outcome(status, number, "reason", "receipt")),
+        lambda: table.put_outcome(record, Outcome(status, number, reason, "receipt")),
+        lambda: table.delete_mark(record.cell),
+        lambda: table.put_accepted([(record, Outcome(Status.ACCEPTED, number, "", "receipt"))]),
         lambda: table.outcomes([record.cell, some_record(rng).cell]),
         lambda: table.expired(record.cell),
         lambda: table.put_redriven(record.cell, 5),

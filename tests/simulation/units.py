@@ -25,6 +25,13 @@ KEY_CHARS = 24
 HUGE_MICROS_MIN = 10**15
 """Ten of these fill an hour; of less, a run cannot send enough to fill any."""
 
+NAMES_NOBODY = (
+    Reason.UNKNOWN_CUSTOMER,
+    Reason.AMBIGUOUS_CUSTOMER,
+    Reason.LICENSE_UNKNOWN_YET,
+)
+"""Why an account may mean nobody; a license that is named always means itself."""
+
 Name = tuple[bytes, bytes]
 """A key and the check of its content: one unit of usage as a message wrote it."""
 
@@ -67,6 +74,7 @@ class Units:
 
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
+        self.metering_from_s = terms.metering_from_s
         self.of_name: dict[Name, Unit] = {}
         self.of_message: dict[str, list[Unit]] = {}
         self.billed_now: set[bytes] = set()
@@ -131,9 +139,9 @@ class Units:
         if reason == Reason.FUTURE:
             return unit.last_s > now_s - SKEW_S_MAX
         if reason == Reason.BEFORE_METERING_FROM:
-            return unit.first_s < self.terms.metering_from_s
+            return unit.first_s < self.metering_from_s
         if reason == Reason.ID_REUSED:
             return unit.id_reused
-        if reason in (Reason.UNKNOWN_CUSTOMER, Reason.AMBIGUOUS_CUSTOMER):
+        if reason in NAMES_NOBODY:
             return len(unit.names) > 1 or not usage.named.license_arn
         return reason == Reason.TOO_LARGE and self.hours_fill

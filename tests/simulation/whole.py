@@ -1,4 +1,4 @@
-"""The large size of the simulation: whole ticks on real boto3 clients, against the emulator."""
+"""The large size of the simulation: whole functions on real boto3 clients, and the emulator."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,19 +12,26 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.customers.license import License, LicenseKey, license_key_of_arn
 from lambdas.metering.hours import hour_from_text, hour_of
 from lambdas.metering.ledger import Cell, Packed
+from lambdas.metering.terms import Terms
 from lambdas.metering.wiring import Wiring
 from sandbox.marketplace.faults import Fault as MarketplaceFault
 from sandbox.marketplace.http import attach
 from sandbox.memory.double import Fault, Params, ServiceError
 from sandbox.memory.dynamodb import TableFaults
 from sandbox.memory.queue import QueueFaults
+from tests.simulation.crew import Crew
+from tests.simulation.functions import REGISTRATIONS, Functions
 from tests.simulation.invariants import Ledgerkeeper, Sight
 from tests.simulation.market import cell_of
-from tests.simulation.shells import OnAnswer, OnCall
-from tests.simulation.tale import PRODUCT, Tale
-from tests.world import LEDGER, METERING_CALL, World, metering_client
+from tests.simulation.registrar import Item
+from tests.simulation.shells import OnAnswer, OnCall, name_of_outcome
+from tests.simulation.subscribers import Subscribers
+from tests.simulation.tale import Tale
+from tests.world import CUSTOMERS, LEDGER, METERING_CALL, World, metering_client
 
 CHECK_CHARS = 8
+RESOLVE_CALL = "marketplace-metering.ResolveCustomer"
+WRITES_OF_LICENSES = frozenset({"TransactWriteItems", "DeleteItem", "PutEvents"})
 
 
 class Whole:
@@ -40,8 +47,12 @@ class Whole:
             start=tale.start,
             seed=seed,
             terms=tale.terms,
-            readings=tale.readings,
-            before_call=self._before_metering,
+            readings=replace(
+                tale.readings,
+                license_in_first_answer=tale.news.license_in_first_answer,
+                activation_period=tale.news.activation_period,
+            ),
+            before_call=self._before_marketplace,
         )
         self.rng = self.aws.rng
         self.keeper = Ledgerkeeper(
@@ -57,14 +68,21 @@ class Whole:
         )
         self.on_call: OnCall = lambda *_: None
         self.on_answer: OnAnswer = lambda *_: None
+        self.pause: Callable[[], None] = lambda: None
         self._elsewhere: Counter[Cell] = Counter()
         self.aws.sqs.faults, self.aws.dynamodb.faults = tale.queue, tale.table
-        for double in (self.aws.sqs, self.aws.dynamodb):
+        self.on_write: Callable[[], None] = lambda: None
+        self.functions = Functions(self.aws, lambda: self.pause(), self._before_marketplace)
+        for double in (self.aws.sqs, self.aws.dynamodb, self.functions.bus):
             double.on_call = self._on_call
             double.on_answer = self._on_answer
         events = self.aws.marketplace_client.meta.events
         events.register(f"provide-client-params.{METERING_CALL}", self._see_call)
         events.register(f"after-call.{METERING_CALL}", self._see_answer)
+        events.register(
+            f"after-call.{RESOLVE_CALL}",
+            lambda **_: self.on_answer("marketplace", "ResolveCustomer"),
+        )
 
     @property
     def now_s(self) -> float:
@@ -75,8 +93,17 @@ class Whole:
     def now_s(self, now_s: float) -> None:
         self.aws.now_s = now_s
 
+    @property
+    def terms(self) -> Terms:
+        """The seller's settings, for containers that start cold."""
+        return self.aws.terms
+
+    @terms.setter
+    def terms(self, terms: Terms) -> None:
+        self.aws.terms = terms
+
     def listen(self, on_call: OnCall, on_answer: OnAnswer) -> None:
-        """Have every call of a tick announced."""
+        """Have every call of a function announced."""
         self.on_call, self.on_answer = on_call, on_answer
 
     def wiring(self, *, clock: Callable[[], float], sleep: Callable[[float], None]) -> Wiring:
@@ -88,30 +115,22 @@ class Whole:
         sent = self.aws.producer.send_message(QueueUrl=self.aws.queue_url, MessageBody=body)
         return str(sent["MessageId"])
 
-    def sell(
-        self, account: str, *, active: bool, starts_s: int, dimensions: tuple[str, ...]
-    ) -> tuple[str, str]:
-        """Let a buyer purchase at AWS Marketplace; returns license ARN and agreement."""
-        bought = self.aws.marketplace.purchase(
-            PRODUCT,
-            account,
-            list(dimensions),
-            state="active" if active else "pending",
-            starts_at=datetime.fromtimestamp(starts_s, UTC) if active else None,
-        )
-        return bought.license_arn, bought.agreement_id
+    def buyers(self, crew: Crew) -> Subscribers:
+        """Whoever buys at the emulator; what is known of them, functions write."""
+        self.pause = crew.pause
+        return Subscribers(self, crew)
 
-    def activate(self, who: License) -> None:
-        """Let AWS Marketplace activate a license, or bring it back."""
-        self.aws.marketplace.change_license(who.arn, "activate")
+    def licenses(self) -> list[Item]:
+        """All licenses in the Customers table."""
+        return [each for each in self.aws.dynamodb.items(CUSTOMERS) if "state" in each]
 
-    def cancel(self, who: License) -> None:
-        """Let a buyer cancel."""
-        self.aws.marketplace.change_license(who.arn, "cancel")
-
-    def announce(self, who: License) -> None:
-        """Write what is known of a license to the Customers table."""
-        self.aws.customers.save(who)
+    def outbox(self) -> dict[str, Item]:
+        """What waits to be published, by its id."""
+        return {
+            each["sk"]["S"]: each
+            for table in (CUSTOMERS, REGISTRATIONS)
+            for each in self.aws.dynamodb.items(table, "outbox")
+        }
 
     def trouble(self, fault: str, *, times: int, records: int | None) -> None:
         """Let calls of BatchMeterUsage go wrong."""
@@ -139,7 +158,10 @@ class Whole:
 
     def land_late_writes(self) -> None:
         """Execute the writes whose callers saw a time-out."""
-        self.aws.dynamodb.land_pending()
+        while self.aws.dynamodb.pending:
+            self.aws.dynamodb.land_pending(0)
+            self.on_write()
+        self.functions.bus.land_pending()
 
     def calm(self) -> None:
         """End all faults."""
@@ -165,8 +187,11 @@ class Whole:
     def outcomes(self) -> dict[Cell, str]:
         """What the ledger says became of records."""
         return {
-            (who, dimension, hour_from_text(hour)): status
-            for (who, dimension, hour), status in self.aws.outcomes().items()
+            _cell(item["pk"]["S"], item["sk"]["S"], name): _name(value["M"])
+            for item in self.aws.dynamodb.items(LEDGER)
+            if item["pk"]["S"].startswith("license#")
+            for name, value in item.items()
+            if "M" in value
         }
 
     def _entry(self, number: int) -> Packed | None:
@@ -181,11 +206,11 @@ class Whole:
             item["body"]["B"],
         )
 
-    # What is seen of a tick's calls
+    # What is seen of the functions' calls
 
     def _on_call(self, service: str, operation: str, params: Params) -> Fault | None:
         fault = self.on_call(service, operation)
-        if operation == "DeleteMessageBatch":
+        if operation == "DeleteMessageBatch" and params["QueueUrl"] == self.aws.queue_url:
             handles = [entry["ReceiptHandle"] for entry in params["Entries"]]
             self.keeper.see_deletion(handle.partition("#")[0] for handle in handles)
         if operation == "UpdateItem":
@@ -198,18 +223,21 @@ class Whole:
         if ":reason" in values:
             key, check = bytes.fromhex(sk[:-CHECK_CHARS]), bytes.fromhex(sk[-CHECK_CHARS:])
             self.keeper.see_quarantined(key, check, values[":reason"]["S"])
-        if ":outcome" in values:
-            dimension = params["ExpressionAttributeNames"]["#dimension"].partition(":")[2]
-            cell = (LicenseKey(pk.partition("#")[2]), dimension, hour_from_text(sk))
-            self.keeper.see_outcome(cell, values[":outcome"]["M"]["status"]["S"])
+        for part in params["UpdateExpression"].removeprefix("SET ").split(", "):
+            name, _, value = part.partition(" = ")
+            if "M" in values.get(value, {}):
+                cell = _cell(pk, sk, params["ExpressionAttributeNames"][name])
+                self.keeper.see_outcome(cell, _name(values[value]["M"]))
 
     def _on_answer(self, service: str, operation: str, params: Params, answer: Any) -> None:
         received = operation == "ReceiveMessage" and not isinstance(answer, ServiceError)
-        if received and not answer.get("Messages"):
+        if received and not answer.get("Messages") and params["QueueUrl"] == self.aws.queue_url:
             self.keeper.see_empty()
+        if operation in WRITES_OF_LICENSES and params.get("TableName") != LEDGER:
+            self.on_write()
         self.on_answer(service, operation)
 
-    def _before_metering(self, operation: str) -> None:
+    def _before_marketplace(self, operation: str) -> None:
         self.on_call("marketplace", operation)
 
     def _see_call(self, params: dict[str, Any], **_: Any) -> None:
@@ -220,3 +248,13 @@ class Whole:
             if result["Status"] == "Success":
                 self.keeper.see_success(cell_of(result["UsageRecord"]))
         self.on_answer("marketplace", "BatchMeterUsage")
+
+
+def _cell(pk: str, sk: str, name: str) -> Cell:
+    """Tell what record an attribute is about."""
+    who, dimension = LicenseKey(pk.partition("#")[2]), name.partition(":")[2]
+    return who, dimension, hour_from_text(sk)
+
+
+def _name(outcome: dict[str, Any]) -> str:
+    return name_of_outcome(outcome["status"]["S"], outcome.get("reason", {}).get("S", ""))
