@@ -30,8 +30,8 @@ from lambdas.metering.usage import (
 )
 from lambdas.metering.wiring import Wiring
 
-HAND_RECORDS_MAX = 25_000
-"""Messages received, and records read of them, at a time: about the keys that one entry holds.
+HAND_RECORDS_MAX = 40_000
+"""Messages received, and records read of them, at a time: nearly the keys that two entries hold.
 It bounds a tick's memory, and the work that is lost if it dies."""
 
 HAND_BYTES_MAX = 48 * 1024 * 1024

@@ -162,7 +162,7 @@ class _Folding:
         return Fold(self.now_s, b"".join(key + check for key, check in self.keys.items()), rows)
 
     def decide(self, usage: Usage) -> _Verdict | Refusal:
-        known = self.check_of(usage.key)
+        known = self.keys.get(usage.key) or self.ledger.keys.check_of(usage.key)
         if known is not None:
             return _seen_before(usage, known)
         who = self.owners.get(usage.named) or self.owner_of(usage)
@@ -174,7 +174,7 @@ class _Folding:
             if license_digest == usage.key:
                 license_digest = None
             elif license_digest is not None:
-                known = self.check_of(license_digest)
+                known = self.keys.get(license_digest) or self.ledger.keys.check_of(license_digest)
                 if known is not None:
                     return _seen_before(usage, known)
         bill_s = usage.used_s if usage.bill_at_s is None else usage.bill_at_s
@@ -204,9 +204,6 @@ class _Folding:
             if named.license_arn or named.customer_identifier or one_for_ever:
                 self.owners[named] = who
         return who
-
-    def check_of(self, key: bytes) -> bytes | None:
-        return self.keys.get(key) or self.ledger.keys.check_of(key)
 
     def count_at_home(
         self, usage: Usage, open_usage: OpenUsage, license_digest: bytes | None

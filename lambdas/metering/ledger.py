@@ -153,32 +153,26 @@ class Keys:
     __slots__ = ("_buckets", "count")
 
     def __init__(self) -> None:
-        self._buckets: list[bytearray | None] = [None] * _BUCKETS
+        self._buckets = [b""] * _BUCKETS
         self.count = 0
 
     def add(self, packed: bytes) -> None:
         """Remember keys, `KEY_BYTES` each, one behind the other."""
         buckets = self._buckets
         for number, rest in _BUCKET.iter_unpack(packed):
-            bucket = buckets[number]
-            if bucket is None:
-                buckets[number] = bytearray(rest)
-            else:
-                bucket += rest
+            buckets[number] += rest
         self.count += len(packed) // KEY_BYTES
 
     def check_of(self, key: bytes) -> bytes | None:
         """Return the check that a key was counted with, or None for a key never seen."""
         bucket = self._buckets[key[0] << 8 | key[1]]
-        if bucket is None:
-            return None
         rest = key[2:]
         at = bucket.find(rest)
-        while at % _BUCKET_WIDTH and at != -1:
+        while at != -1 and at % _BUCKET_WIDTH:
             at = bucket.find(rest, at + 1)
         if at == -1:
             return None
-        return bytes(bucket[at + _BUCKET_KEY_BYTES : at + _BUCKET_WIDTH])
+        return bucket[at + _BUCKET_KEY_BYTES : at + _BUCKET_WIDTH]
 
 
 def keys_among(packed: bytes, wanted: Collection[bytes]) -> bytes:

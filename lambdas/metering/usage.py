@@ -178,7 +178,10 @@ def read_message(
         if message.form is Form.REDRIVE:
             return [read_redrive(message, arrived_s)]
         delivery = _Delivery(message, message_id, arrived_s, now_s, rules)
-        return [_read(delivery, index, each) for index, each in enumerate(message.records)]
+        return [
+            _plain(delivery, index, each) or _read(delivery, index)
+            for index, each in enumerate(message.records)
+        ]
     except NotUnderstoodError as fault:
         return [_rejected_whole(body, message_id, arrived_s, fault)]
     except RecursionError:
@@ -209,25 +212,23 @@ class _Delivery(msgspec.Struct, frozen=True, gc=False):
     rules: Rules
 
 
-def _read(delivery: _Delivery, index: int, written: WrittenRecord | Raw) -> Usage | Rejected:
-    record, event = written, None
-    if not isinstance(record, WrittenRecord):
-        record, event, fault = read(delivery.message, index)
-        if fault is not None:
-            return _rejected(delivery, index, record, event, fault)
+def _read(delivery: _Delivery, index: int) -> Usage | Rejected:
+    record, event, fault = read(delivery.message, index)
+    if fault is not None:
+        return _rejected(delivery, index, record, event, fault)
     try:
-        if event is None and (plain := _plain(delivery, index, record)) is not None:
-            return plain
         return _usage(delivery, index, record, event)
     except NotUnderstoodError as error:
         return _rejected(delivery, index, record, event, error)
 
 
-def _plain(delivery: _Delivery, index: int, record: WrittenRecord) -> Usage | None:
+def _plain(delivery: _Delivery, index: int, record: WrittenRecord | Raw) -> Usage | None:
     """Read a record that is as most are, with an Id, a whole quantity and no tags, at one go.
 
-    Half the work of a tick is in here. None is the answer to whatever needs a closer look.
+    A third of a tick's time is spent here. None is the answer to whatever needs a closer look.
     """
+    if not isinstance(record, WrittenRecord):
+        return None
     id_, dimension = record.Id, record.Dimension
     number, time = bytes(record.Quantity), bytes(record.Timestamp)
     known = delivery.rules.dimensions
@@ -245,8 +246,11 @@ def _plain(delivery: _Delivery, index: int, record: WrittenRecord) -> Usage | No
         or time in _NO_TIME
     ):
         return None
-    named, name = _named(delivery, record)
-    used_s = used_seconds(time, "Timestamp", delivery.now_s)
+    try:
+        named, name = _named(delivery, record)
+        used_s = used_seconds(time, "Timestamp", delivery.now_s)
+    except NotUnderstoodError:
+        return None
     quantity = int(number) * MICROS_PER_UNIT
     return Usage(
         id_digest(name, id_),

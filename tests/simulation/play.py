@@ -3,8 +3,9 @@
 Ticks run as greenlets in one thread and give way at every AWS call, where they may be killed or
 handed a fault; in the large size registration, subscription, sweep and reconciliation run beside
 them. Between their steps producers send, repeat, garble and delay usage, buyers come and go,
-operators redrive, and time passes or jumps. `Ledgerkeeper` watches all of it, and `Registrar` the
-licenses; they raise `Violation` as soon as an invariant of docs/design.md does not hold.
+operators redrive, the seller goes into a dry-run and live again, and time passes or jumps.
+`Ledgerkeeper` watches all of it, and `Registrar` the licenses; they raise `Violation` as soon as an
+invariant of docs/design.md does not hold.
 
 Every step has random numbers of its own, so that a run can be played without some of its steps.
 """

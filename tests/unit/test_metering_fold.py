@@ -2,7 +2,7 @@
 
 import pytest
 
-from lambdas.customers.license import LicenseKey
+from lambdas.customers.license import LicenseKey, State
 from lambdas.metering.fold import Folded
 from lambdas.metering.hours import HOUR_S, Hour
 from lambdas.metering.ledger import KEY_BYTES, Ledger, OpenUsage, Row
@@ -80,6 +80,14 @@ def test_a_copy_in_a_later_batch_is_dropped() -> None:
     count(ledger, usage("a"))
 
     assert counts(decide(ledger, usage("a"))) == (0, 1, [])
+
+
+def test_every_copy_is_counted_as_one() -> None:
+    each = usage("u-1")
+
+    folded = decide(begun(), each, each, each)
+
+    assert (folded.counted, folded.duplicates, folded.taken) == (1, 2, 3)
 
 
 def test_a_batch_of_copies_is_no_entry() -> None:
@@ -181,6 +189,31 @@ def test_usage_by_account_is_in_one_record_with_usage_by_license() -> None:
     )
 
     assert [each.quantity for each in rows_of(folded)] == [2 * UNIT]
+
+
+def test_usage_of_one_account_and_batch_is_of_the_license_that_lived_at_its_time() -> None:
+    turn_s = NOW_S - HOUR_S
+    old = bought("l-1", state=State.ENDED, ended_s=turn_s)
+    new = bought("l-2", start_s=turn_s + 1)
+    times = {"a": turn_s - 60, "b": NOW_S - 60, "c": turn_s - 90}
+
+    batch = [usage(id_, who=BUYER, used_s=used_s) for id_, used_s in times.items()]
+    folded = decide(begun(), *batch, known=customers(old, new))
+
+    assert {each.license: each.quantity for each in rows_of(folded)} == {
+        "l-1": 2 * UNIT,
+        "l-2": UNIT,
+    }
+
+
+def test_usage_of_one_account_and_batch_is_refused_from_the_end_of_its_license() -> None:
+    ended = bought(state=State.ENDED, ended_s=NOW_S - HOUR_S)
+    before, after = (usage(str(at), who=BUYER, used_s=at) for at in (NOW_S - 2 * HOUR_S, NOW_S - 1))
+
+    folded = decide(begun(), before, after, known=customers(ended))
+
+    assert folded.counted == 1
+    assert [each.index for each in folded.refused] == [1]
 
 
 def test_usage_by_account_is_known_by_two_keys() -> None:

@@ -4,20 +4,23 @@ from dataclasses import replace
 
 import pytest
 
-from lambdas.metering.fold import QUANTITY_MICROS_MAX, TAG_SETS_MAX
-from lambdas.metering.hours import HOUR_S, Hour, hour_from_text
+from lambdas.metering.fold import QUANTITY_MICROS_MAX, TAG_SETS_MAX, Folded
+from lambdas.metering.hours import HOUR_S, Hour, hour_from_text, start_s
 from lambdas.metering.ledger import DIMENSIONS_MAX, FULL_HOURS_MAX, Fold, Ledger, Row, Seal
 from lambdas.metering.usage import Reason, Usage
 from tests.unit.metering_stage import (
     ANYTHING,
+    BUYER,
     LICENSE,
     NOW_S,
     OTHER,
     THIS_HOUR,
     append,
     begun,
+    bought,
     close,
     count,
+    customers,
     decide,
     rows_of,
     seconds,
@@ -247,3 +250,64 @@ def test_more_tag_sets_than_an_hour_keeps_apart_are_counted_without_tags() -> No
     folded = decide(ledger, usage("a", split={known: 2, new: 3}))
 
     assert {each.tags: each.quantity for each in rows_of(folded)} == {known: 2, (): 3}
+
+
+# Usage that follows other usage of its hour in one entry
+
+
+def hours_and_quantities(folded: Folded) -> dict[int, int]:
+    return {each.hour - THIS_HOUR: each.quantity for each in rows_of(folded)}
+
+
+def test_usage_follows_other_usage_of_its_hour_only_while_there_is_room() -> None:
+    ledger = begun()
+    count(ledger, usage("a", QUANTITY_MICROS_MAX - 10))
+
+    folded = decide(ledger, usage("b", 4), usage("c", 6), usage("d", 1))
+
+    assert hours_and_quantities(folded) == {0: 10, 1: 1}
+
+
+def test_usage_that_fits_into_its_hour_does_not_follow_what_did_not() -> None:
+    ledger = begun()
+    count(ledger, usage("a", QUANTITY_MICROS_MAX - 1))
+
+    folded = decide(ledger, usage("b", 2), usage("c", 1))
+
+    assert hours_and_quantities(folded) == {1: 2, 0: 1}
+
+
+def test_usage_that_is_too_old_does_not_follow_newer_usage_of_its_hour() -> None:
+    now_s = start_s(THIS_HOUR)
+    expired_s = now_s - 24 * HOUR_S
+
+    folded = decide(
+        begun(now_s),
+        *(usage(str(used_s), used_s=used_s) for used_s in (expired_s + 1, expired_s)),
+        now_s=now_s,
+    )
+
+    assert folded.counted == 1
+    assert [each.refusal.reason for each in folded.refused] == [Reason.EXPIRED]
+
+
+def test_usage_of_before_the_cut_over_does_not_follow_later_usage_of_its_hour() -> None:
+    cut_over_s = NOW_S - 300
+
+    folded = decide(
+        begun(),
+        *(usage(str(used_s), used_s=used_s) for used_s in (cut_over_s, cut_over_s - 1)),
+        terms=replace(ANYTHING, metering_from_s=cut_over_s),
+    )
+
+    assert folded.counted == 1
+    assert [each.refusal.reason for each in folded.refused] == [Reason.BEFORE_METERING_FROM]
+
+
+def test_usage_by_account_that_follows_other_usage_is_known_by_its_license_too() -> None:
+    ledger, known = begun(), customers(bought())
+    count(ledger, usage("a", who=BUYER), usage("b", who=BUYER), known=known)
+
+    copies = decide(ledger, usage("a"), usage("b"), known=known)
+
+    assert (copies.counted, copies.duplicates) == (0, 2)
