@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from lambdas.customers.license import License, State, license_key_of_arn
 from lambdas.customers.table import CustomersTable
-from lambdas.metering.aws import LedgerTable, Parallel, UsageQueue
+from lambdas.metering.aws import LedgerTable, Outcomes, Parallel, Quarantine, UsageQueue
 from lambdas.metering.aws import Marketplace as MeteringService
 from lambdas.metering.log import Log
 from lambdas.metering.summary import Summary
@@ -127,11 +127,13 @@ class Rig:
         self, *, parallel: Parallel = map, sleep: Callable[[float], None] | None = None
     ) -> Wiring:
         """A cold container."""
-        table = LedgerTable(self.tables_client, LEDGER, parallel)
+        table = LedgerTable(self.tables_client, LEDGER)
         return Wiring(
             queue=UsageQueue(self.sqs_client, self.queue_url, parallel),
             table=table,
             log=Log(table, self.terms),
+            outcomes=Outcomes(self.tables_client, LEDGER, parallel),
+            quarantine=Quarantine(self.tables_client, LEDGER),
             customers=CustomersTable(self.tables_client, CUSTOMERS, parallel),
             marketplace=MeteringService(self.metering_client),
             terms=self.terms,
@@ -167,6 +169,9 @@ class Rig:
             )
             self.customers.save(each)
             bought.append(each)
+            if account % 100 == 0:
+                # Every purchase looks through all events that nobody has asked for yet.
+                self.marketplace.events()
         return bought
 
     def send(self, bodies: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """What a person asks of the ledger table and no tick does: statements, lists, how far it has come.
 
-Only reads. `lambdas.metering.aws.ledger_table` writes what is read here, and says what it is.
+Only reads. `lambdas.metering.aws` writes what is read here, and says what it is.
 """
 
 import re
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.customers.license import LicenseKey
 from lambdas.metering.aws import LedgerTable
-from lambdas.metering.aws.ledger_table import OUTCOME_VERSION, QUARANTINED_VERSION
+from lambdas.metering.aws.items import Items
+from lambdas.metering.aws.outcomes import OUTCOME_VERSION
+from lambdas.metering.aws.quarantine import QUARANTINED_VERSION
 from lambdas.metering.hours import Hour, hour_from_text, hour_text
 from lambdas.metering.ledger import Packed, Seal, unpack
 from lambdas.versions import VERSION, check_version
@@ -42,8 +44,7 @@ class Books:
     """The ledger table, for reading."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
-        self._client = client
-        self._table = table
+        self._items = Items(client, table)
 
     def lines(self, who: LicenseKey, first: Hour, last: Hour) -> list[Line]:
         """Read the outcomes of a license for a stretch of hours, oldest first."""
@@ -55,8 +56,8 @@ class Books:
 
     def newest_entry_s(self) -> int | None:
         """Return when the log was written last; None while it is empty."""
-        answer = self._client.query(
-            TableName=self._table,
+        answer = self._items.client.query(
+            TableName=self._items.table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": "log"}},
             ProjectionExpression="#at",
@@ -75,7 +76,7 @@ class Books:
         """
         found: set[LicenseKey] = set()
         for number, item in enumerate(
-            self._query(
+            self._items.query(
                 "pk = :pk AND sk <= :sk",
                 {":pk": {"S": "log"}, ":sk": {"S": _LAST_ENTRY}},
                 ScanIndexForward=False,
@@ -102,8 +103,8 @@ class Books:
 
     def quarantine_size(self) -> int:
         """Count what is in quarantine."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        pages = self._items.client.get_paginator("query").paginate(
+            TableName=self._items.table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues={":pk": {"S": "quarantine"}},
             Select="COUNT",
@@ -120,7 +121,7 @@ class Books:
             condition += " AND begins_with(sk, :begins)"
             values[":begins"] = {"S": begins}
         names = ("reason", "field", "tell", "message_id", "index", "arrived", "first")
-        for item in self._query(
+        for item in self._items.query(
             condition,
             values,
             ProjectionExpression=", ".join(("sk", VERSION, *(f"#{name}" for name in names))),
@@ -139,7 +140,7 @@ class Books:
             )
 
     def _lines(self, who: LicenseKey, first: Hour, last: Hour, *, forward: bool) -> Iterator[Line]:
-        for item in self._query(
+        for item in self._items.query(
             "pk = :pk AND sk BETWEEN :first AND :last",
             {
                 ":pk": {"S": f"license#{who}"},
@@ -154,19 +155,6 @@ class Books:
                     attribute = item[name]["M"]
                     check_version(attribute, OUTCOME_VERSION, who, item["sk"]["S"], name)
                     yield _line(who, name.removeprefix(_DIMENSION), hour, attribute)
-
-    def _query(
-        self, condition: str, values: Mapping[str, Any], **arguments: Any
-    ) -> Iterator[dict[str, Any]]:
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=values,
-            ConsistentRead=True,
-            **arguments,
-        )
-        for page in pages:
-            yield from page["Items"]
 
 
 def _line(who: LicenseKey, dimension: str, hour: Hour, attribute: Mapping[str, Any]) -> Line:
@@ -188,7 +176,7 @@ class WatchedTable(LedgerTable):
     """The ledger table, whose reader sees how far back it has come."""
 
     def __init__(self, client: "DynamoDBClient", table: str, seen: Callable[[int], None]) -> None:
-        super().__init__(client, table, map)
+        super().__init__(client, table)
         self._seen = seen
 
     def entries_before(self, number: int) -> Iterator[tuple[int, Packed]]:

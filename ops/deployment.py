@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambdas.customers.table import CustomersTable
-from lambdas.metering.aws import LedgerTable
+from lambdas.metering.aws import LedgerTable, Outcomes, Quarantine
 from lambdas.metering.environment import DRY_RUN, LIVE, Environment, read_environment
 from ops.errors import OperatorError
 from ops.sentences import code_of
@@ -95,8 +95,18 @@ class Deployment:
 
     @cached_property
     def ledger(self) -> LedgerTable:
-        """The ledger table."""
-        return LedgerTable(self.client("dynamodb"), self.environment.ledger_table, in_parallel)
+        """The log, and what belongs to it."""
+        return LedgerTable(self.client("dynamodb"), self.environment.ledger_table)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """What became of sealed records."""
+        return Outcomes(self.client("dynamodb"), self.environment.ledger_table, in_parallel)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Usage that was not counted."""
+        return Quarantine(self.client("dynamodb"), self.environment.ledger_table)
 
     @cached_property
     def customers(self) -> CustomersTable:

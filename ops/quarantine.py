@@ -236,7 +236,7 @@ def _the_one(deployment: Deployment, begins: str) -> Waiting:
 
 
 def _read(deployment: Deployment, name: str) -> Quarantined:
-    found = deployment.ledger.quarantined(name)
+    found = deployment.quarantine.get(name)
     if found is None:
         raise OperatorError(f"{name} has left quarantine in this moment: it was redriven.")
     return found

@@ -39,7 +39,7 @@ def ledger(deployment: Deployment, output: Output, now_s: int) -> Ledger:
 def waiting(deployment: Deployment, state: Ledger) -> list[Line]:
     """Tell of every record that has no final outcome why that is."""
     unfinished = state.unfinished
-    outcomes = deployment.ledger.outcomes(unfinished)
+    outcomes = deployment.outcomes.read(unfinished)
     licenses = deployment.customers.licenses({each.license for each in unfinished.values()})
     found = lines_waiting(state, outcomes, licenses, deployment.environment.terms)
     return sorted(found, key=lambda each: (each.timestamp_s, each.license, each.dimension))

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from lambdas.customers.license import LicenseKey
-from lambdas.metering.aws import LedgerTable
+from lambdas.metering.aws import LedgerTable, Outcomes, Quarantine
 from lambdas.metering.log import Log
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
@@ -48,19 +48,19 @@ def settle(sandbox: Sandbox, book: Book, buyers: Mapping[str, Buyer]) -> None:
     for line in sandbox.emulator("usage")["usage"]:
         name = name_of_arn.get(line["license_arn"], line["account"])
         book.billed[name, line["dimension"]] += Decimal(line["quantity"])
-    table = LedgerTable(sandbox.client("dynamodb"), sandbox.outputs["LedgerTableName"], map)
     names = {each.key: name for name, each in buyers.items()}
     now_s = int(sandbox.clock.now().timestamp())
-    _add_waiting(table, book, names, now_s)
+    _add_waiting(sandbox, book, names, now_s)
     _add_expired(sandbox, book, names)
-    _add_quarantined(sandbox, table, book, name_of_arn)
+    _add_quarantined(sandbox, book, name_of_arn)
 
 
-def _add_waiting(table: LedgerTable, book: Book, names: Names, now_s: int) -> None:
-    ledger = Log(table, Terms()).read(now_s)
+def _add_waiting(sandbox: Sandbox, book: Book, names: Names, now_s: int) -> None:
+    client, table = sandbox.client("dynamodb"), sandbox.outputs["LedgerTableName"]
+    ledger = Log(LedgerTable(client, table), Terms()).read(now_s)
     for (who, dimension, _), usage in ledger.open.items():
         book.open[names[who], dimension] += Decimal(usage.total).scaleb(-6)
-    outcomes = table.outcomes(ledger.unfinished)
+    outcomes = Outcomes(client, table, map).read(ledger.unfinished)
     for cell, record in ledger.unfinished.items():
         column = book.parked if cell in outcomes else book.open
         if cell not in outcomes or not outcomes[cell].is_final:
@@ -79,11 +79,10 @@ def _add_expired(sandbox: Sandbox, book: Book, names: Names) -> None:
                     book.unbilled[line][reason] += amount
 
 
-def _add_quarantined(
-    sandbox: Sandbox, table: LedgerTable, book: Book, name_of_arn: Mapping[str, str]
-) -> None:
+def _add_quarantined(sandbox: Sandbox, book: Book, name_of_arn: Mapping[str, str]) -> None:
+    quarantine = Quarantine(sandbox.client("dynamodb"), sandbox.outputs["LedgerTableName"])
     for item in _partition(sandbox, "quarantine"):
-        waiting = table.quarantined(item["sk"]["S"])
+        waiting = quarantine.get(item["sk"]["S"])
         if waiting is not None:
             line, quantity = _read_quarantined(waiting.text, name_of_arn)
             book.unbilled[line][waiting.reason] += quantity

@@ -25,7 +25,14 @@ from lambdas.customers.license import (
     license_key_of_legacy,
 )
 from lambdas.customers.table import CustomersTable
-from lambdas.metering.aws import LedgerTable, Marketplace, Parallel, UsageQueue
+from lambdas.metering.aws import (
+    LedgerTable,
+    Marketplace,
+    Outcomes,
+    Parallel,
+    Quarantine,
+    UsageQueue,
+)
 from lambdas.metering.hours import hour_from_text
 from lambdas.metering.log import Log
 from lambdas.metering.records import Outcome
@@ -86,7 +93,9 @@ class World:
         for table in (LEDGER, CUSTOMERS):
             create_table(self.tables_client, table)
         self.customers = CustomersTable(self.tables_client, CUSTOMERS)
-        self.table = LedgerTable(self.tables_client, LEDGER, map)
+        self.table = LedgerTable(self.tables_client, LEDGER)
+        self.outcomes_table = Outcomes(self.tables_client, LEDGER, map)
+        self.quarantine = Quarantine(self.tables_client, LEDGER)
         self.marketplace_client = metering_client()
         attach(self.marketplace_client, self.marketplace, before_call=before_call)
         self.submitted: list[list[dict[str, Any]]] = []
@@ -103,11 +112,12 @@ class World:
 
     def wiring(self, *, parallel: Parallel = map) -> Wiring:
         """A cold container: nothing read of the log yet. Clients are shared, they keep nothing."""
-        table = LedgerTable(self.tables_client, LEDGER, parallel)
         return Wiring(
             queue=UsageQueue(self.producer, self.queue_url, parallel),
-            table=table,
-            log=Log(table, self.terms),
+            table=self.table,
+            log=Log(self.table, self.terms),
+            outcomes=Outcomes(self.tables_client, LEDGER, parallel),
+            quarantine=self.quarantine,
             customers=CustomersTable(self.tables_client, CUSTOMERS),
             marketplace=Marketplace(self.marketplace_client),
             terms=self.terms,
@@ -323,7 +333,7 @@ class World:
     ) -> Outcome | None:
         """What the ledger says became of a record."""
         cell = (who.key, dimension, hour_from_text(hour))
-        return self.table.outcomes([cell]).get(cell)
+        return self.outcomes_table.read([cell]).get(cell)
 
     def quarantined(self) -> list[tuple[str, str]]:
         """Names and reasons of what is in quarantine."""

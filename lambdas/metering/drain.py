@@ -168,15 +168,15 @@ def _count(wiring: Wiring, summary: Summary, hand: _Hand) -> None:
 
 def _apply(wiring: Wiring, hand: _Hand, quarantine: Sequence[Quarantined]) -> None:
     """Write quarantine before what it replaces goes, so that usage is always somewhere."""
-    for _ in wiring.parallel(wiring.table.put_quarantined, quarantine):
+    for _ in wiring.parallel(wiring.quarantine.put, quarantine):
         pass
     for each in hand.replaced:
-        wiring.table.delete_quarantined(each)
+        wiring.quarantine.delete(each)
     for redriven in hand.redriven.values():
         if redriven.quarantined is not None:
-            wiring.table.delete_quarantined(redriven.quarantined)
+            wiring.quarantine.delete(redriven.quarantined)
         if redriven.expired is not None:
-            wiring.table.put_redriven(redriven.expired, wiring.now_s())
+            wiring.outcomes.put_redriven(redriven.expired, wiring.now_s())
 
 
 def _refused(
@@ -211,6 +211,7 @@ def _read_hand(wiring: Wiring, messages: Sequence[Message]) -> _Hand:
     now_s = wiring.now_s()
     rules = Rules(frozenset(wiring.terms.dimensions), wiring.terms.product_code)
     hand = _Hand(oldest_s=now_s)
+    usages, owners = hand.usages, hand.owners
     for message in messages:
         if len(hand.usages) + len(hand.rejected) >= HAND_RECORDS_MAX:
             break
@@ -224,8 +225,8 @@ def _read_hand(wiring: Wiring, messages: Sequence[Message]) -> _Hand:
             rules=rules,
         ):
             if isinstance(each, Usage):
-                hand.usages.append(each)
-                hand.owners.append(message)
+                usages.append(each)
+                owners.append(message)
             elif isinstance(each, Rejected):
                 hand.rejected.append(_quarantined(wiring, each, message.id, now_s))
             elif each.license is not None:
@@ -260,7 +261,7 @@ def _take_quarantined(
     gives one usage, that has the quarantined key; if a whole message now gives several, each has
     the key that it would have had in its message.
     """
-    before = wiring.table.quarantined((redrive.key + (redrive.check or b"")).hex())
+    before = wiring.quarantine.get((redrive.key + (redrive.check or b"")).hex())
     if before is None:
         return
     found = read_message(
@@ -315,7 +316,7 @@ def _take_expired(
     """Take up an expired usage record again: certainly not billed, so it may be counted anew."""
     assert redrive.license is not None and redrive.hour is not None  # noqa: PT018 a cell has both
     who, dimension, hour = cell = (redrive.license, redrive.dimension, redrive.hour)
-    place = wiring.table.expired(cell)
+    place = wiring.outcomes.expired(cell)
     record = wiring.log.sealed_record(place) if place else None
     if record is None or start_s(hour) < now_s - REDRIVE_DAYS_MAX * DAY_HOURS * HOUR_S:
         return
@@ -352,12 +353,16 @@ def _keys_of(wiring: Wiring, hand: _Hand, customers: Customers) -> set[bytes]:
 
 
 def _customers_meant(wiring: Wiring, usages: Iterable[Usage]) -> Customers:
-    """Read the licenses that usage may mean, all in a few requests."""
+    """Read the licenses that usage may mean, all in a few requests.
+
+    A license that is named alone is meant, whether it is known or not.
+    """
     licenses: set[LicenseKey] = set()
     accounts: set[str] = set()
     for named in {usage.named for usage in usages if usage.license is None}:
         if named.license_arn:
-            licenses.add(license_key_of_arn(named.license_arn))
+            if named.account or named.customer_identifier:
+                licenses.add(license_key_of_arn(named.license_arn))
         elif named.customer_identifier:
             product_code = named.product_code or wiring.terms.product_code
             licenses.add(license_key_of_legacy(product_code, named.customer_identifier))

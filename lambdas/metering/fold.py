@@ -139,7 +139,7 @@ class _Folding:
     cells: dict[Cell, OpenUsage] = field(default_factory=dict)
     dimensions: Counter[tuple[LicenseKey, Hour]] = field(default_factory=Counter)
     owners: dict[Named, LicenseKey] = field(default_factory=dict)
-    homes: dict[Cell, tuple[OpenUsage, int]] = field(default_factory=dict)
+    homes: dict[tuple[LicenseKey, str, int], tuple[OpenUsage, int]] = field(default_factory=dict)
     bytes_taken: int = 0
     guessed: bool = False
     expired_s: int = field(init=False)
@@ -165,33 +165,43 @@ class _Folding:
         known = self.keys.get(usage.key) or self.ledger.keys.check_of(usage.key)
         if known is not None:
             return _seen_before(usage, known)
-        who = self.owners.get(usage.named) or self.owner_of(usage)
-        if isinstance(who, Refusal):
-            return who
-        license_digest = None
-        if usage.id is not None:
-            license_digest = None if usage.by_license else license_key_digest(who, usage.id)
-            if license_digest == usage.key:
-                license_digest = None
-            elif license_digest is not None:
-                known = self.keys.get(license_digest) or self.ledger.keys.check_of(license_digest)
-                if known is not None:
-                    return _seen_before(usage, known)
+        who = self.owners.get(usage.named)
+        if who is None:
+            found = self.owner_of(usage)
+            if isinstance(found, Refusal):
+                return found
+            who = found
+        license_digest = None if usage.by_license else self.second_key(usage, who)
+        if license_digest is not None:
+            known = self.keys.get(license_digest) or self.ledger.keys.check_of(license_digest)
+            if known is not None:
+                return _seen_before(usage, known)
         bill_s = usage.used_s if usage.bill_at_s is None else usage.bill_at_s
-        own = hour_of(bill_s)
-        home = self.homes.get((who, usage.dimension, own))
+        home = self.homes.get((who, usage.dimension, bill_s // HOUR_S))
         if home is not None and not usage.allocations:
             open_usage, total_max = home
             if open_usage.total + usage.quantity <= total_max:
-                return self.count_at_home(usage, open_usage, license_digest)
+                size = KEY_BYTES if license_digest is None else 2 * KEY_BYTES
+                if not self.take_keys(usage, license_digest, size):
+                    return _Verdict.NO_ROOM
+                open_usage.add((), usage.quantity, usage.used_s)
+                return _Verdict.COUNTED
         hour = self.hour_for(usage, who, bill_s)
         if isinstance(hour, Refusal):
             return hour
         cell = (who, usage.dimension, hour)
         verdict = self.count(usage, cell, license_digest)
         if verdict is _Verdict.COUNTED and not usage.allocations:
-            self.remember_home(cell, own)
+            self.remember_home(cell, hour_of(bill_s))
         return verdict
+
+    def second_key(self, usage: Usage, who: LicenseKey) -> bytes | None:
+        """Return the key by license and Id of usage that has another; None if it has no other."""
+        if usage.id is not None:
+            license_digest = license_key_digest(who, usage.id)
+            if license_digest != usage.key:
+                return license_digest
+        return None
 
     def owner_of(self, usage: Usage) -> LicenseKey | Refusal:
         who = license_of(usage, self.customers, terms=self.terms, now_s=self.now_s)
@@ -204,15 +214,6 @@ class _Folding:
             if named.license_arn or named.customer_identifier or one_for_ever:
                 self.owners[named] = who
         return who
-
-    def count_at_home(
-        self, usage: Usage, open_usage: OpenUsage, license_digest: bytes | None
-    ) -> _Verdict:
-        size = KEY_BYTES if license_digest is None else 2 * KEY_BYTES
-        if not self.take_keys(usage, license_digest, size):
-            return _Verdict.NO_ROOM
-        open_usage.add((), usage.quantity, usage.used_s)
-        return _Verdict.COUNTED
 
     def remember_home(self, cell: Cell, own: Hour) -> None:
         """Let more usage of an hour follow where some went, if it is the first hour to try.

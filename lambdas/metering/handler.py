@@ -12,7 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from lambdas.customers.table import CustomersTable
-from lambdas.metering.aws import LedgerTable, Marketplace, UsageQueue, connect
+from lambdas.metering.aws import LedgerTable, Marketplace, Outcomes, Quarantine, UsageQueue, connect
 from lambdas.metering.environment import read_environment
 from lambdas.metering.log import Log
 from lambdas.metering.quantities import MICROS_PER_UNIT
@@ -41,7 +41,7 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         summary = tick(wired, until_s=until_s)
         if summary.hours_sealed or summary.quarantined:
             # Once an hour, and when there is more: a count reads what it counts.
-            summary.in_quarantine = wired.table.quarantine_size()
+            summary.in_quarantine = wired.quarantine.size()
     except Exception:
         # Nothing is consumed: what this tick took up is there for the next one.
         log.exception("The tick failed; usage stays where it is, and the next tick goes on")
@@ -66,11 +66,13 @@ def wiring() -> Wiring:
         return [each.result() for each in futures]
 
     sqs, dynamodb, marketplace = connect(environment.metering_region, connections=THREADS)
-    table = LedgerTable(dynamodb, environment.ledger_table, parallel)
+    table = LedgerTable(dynamodb, environment.ledger_table)
     return Wiring(
         queue=UsageQueue(sqs, environment.queue_url, parallel),
         table=table,
         log=Log(table, environment.terms),
+        outcomes=Outcomes(dynamodb, environment.ledger_table, parallel),
+        quarantine=Quarantine(dynamodb, environment.ledger_table),
         customers=CustomersTable(dynamodb, environment.customers_table, parallel),
         marketplace=Marketplace(marketplace),
         terms=environment.terms,

@@ -120,7 +120,7 @@ class _Submission:
         self, chunk: Sequence[SealedRecord], doubts: Counter[Place], now_s: int
     ) -> None:
         """Read what is known of some records, then judge and send."""
-        known = self.wiring.table.outcomes(each.cell for each in chunk)
+        known = self.wiring.outcomes.read(each.cell for each in chunk)
         self.known |= known
         licenses = self.wiring.customers.licenses({each.license for each in chunk})
         due: list[Due] = []
@@ -171,7 +171,7 @@ class _Submission:
     def take_back_marks(self, due: Sequence[Due]) -> list[Due]:
         """Forget that a dry-run held records back: from now on they end as any others do."""
         marked = [each.record.cell for each in due if each.is_marked]
-        for _ in self.wiring.parallel(self.wiring.table.delete_mark, marked):
+        for _ in self.wiring.parallel(self.wiring.outcomes.delete_mark, marked):
             pass
         return [replace(each, outcome=None) if each.is_marked else each for each in due]
 
@@ -288,7 +288,7 @@ class _Submission:
         for record, outcome in accepted:
             together.setdefault((record.license, record.frozen.hour), []).append((record, outcome))
         for each in together.values():
-            self.wiring.table.put_accepted(each)
+            self.wiring.outcomes.put_accepted(each)
             with self.lock:
                 for record, outcome in each:
                     self.summary.note(record, outcome)
@@ -302,7 +302,7 @@ class _Submission:
             and before.reason == outcome.reason == NOT_SUBSCRIBED
             and outcome.status is Status.PARKED
         )
-        if not still_parked and not self.wiring.table.put_outcome(record, outcome):
+        if not still_parked and not self.wiring.outcomes.put(record, outcome):
             return
         with self.lock:
             self.summary.note(record, outcome)

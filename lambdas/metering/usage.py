@@ -91,6 +91,7 @@ IDENTIFIER_CHARS_MAX = 255
 """Of BatchMeterUsage (botocore 1.44.5, service model)."""
 
 _NAMES_REMEMBERED = 8_192
+_TIMES_REMEMBERED = 4_096
 _NO_TIME = (b"", b"null")
 _ACCOUNT = re.compile(r"[0-9]{1,255}")
 _PRODUCT_CODE = re.compile(r"[-a-zA-Z0-9/=:_.@]*")
@@ -248,7 +249,7 @@ def _plain(delivery: _Delivery, index: int, record: WrittenRecord | Raw) -> Usag
         return None
     try:
         named, name = _named(delivery, record)
-        used_s = used_seconds(time, "Timestamp", delivery.now_s)
+        used_s = _used_at(time, delivery.now_s)
     except NotUnderstoodError:
         return None
     quantity = int(number) * MICROS_PER_UNIT
@@ -263,8 +264,16 @@ def _plain(delivery: _Delivery, index: int, record: WrittenRecord | Raw) -> Usag
         (),
         delivery.arrived_s,
         index,
-        by_license=record.LicenseArn is not None,
+        None,
+        None,
+        record.LicenseArn is not None,
     )
+
+
+# Much usage is of one second.
+@lru_cache(maxsize=_TIMES_REMEMBERED)
+def _used_at(time: bytes, now_s: int) -> int:
+    return used_seconds(time, "Timestamp", now_s)
 
 
 def _usage(

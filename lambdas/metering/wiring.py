@@ -4,7 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lambdas.customers.table import CustomersTable
-from lambdas.metering.aws import LedgerTable, Marketplace, Parallel, UsageQueue
+from lambdas.metering.aws import (
+    LedgerTable,
+    Marketplace,
+    Outcomes,
+    Parallel,
+    Quarantine,
+    UsageQueue,
+)
 from lambdas.metering.log import Log
 from lambdas.metering.terms import Terms
 
@@ -23,6 +30,8 @@ class Wiring:
     queue: UsageQueue
     table: LedgerTable
     log: Log
+    outcomes: Outcomes
+    quarantine: Quarantine
     customers: CustomersTable
     marketplace: Marketplace
     terms: Terms

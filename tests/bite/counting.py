@@ -267,7 +267,7 @@ BUGS = (
     Bug(
         "quarantine is named by its key alone",
         Edit(
-            "lambdas/metering/aws/ledger_table.py",
+            "lambdas/metering/aws/quarantine.py",
             """
         return self.key.hex() + self.check.hex()
 """,
@@ -299,15 +299,15 @@ BUGS = (
         Edit(
             DRAIN,
             """
-    for _ in wiring.parallel(wiring.table.put_quarantined, quarantine):
+    for _ in wiring.parallel(wiring.quarantine.put, quarantine):
         pass
     for each in hand.replaced:
-        wiring.table.delete_quarantined(each)
+        wiring.quarantine.delete(each)
 """,
             """
     for each in hand.replaced:
-        wiring.table.delete_quarantined(each)
-    for _ in wiring.parallel(wiring.table.put_quarantined, quarantine):
+        wiring.quarantine.delete(each)
+    for _ in wiring.parallel(wiring.quarantine.put, quarantine):
         pass
 """,
         ),
@@ -322,7 +322,7 @@ BUGS = (
 """,
             """
     for usage in usages:
-        wiring.table.delete_quarantined(before)
+        wiring.quarantine.delete(before)
         oldest_s = min(usage.used_s, before.first_s)
 """,
         ),

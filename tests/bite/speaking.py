@@ -3,6 +3,9 @@
 from tests.bite.bug import WHOLE, Bug, Edit
 
 TABLE = "lambdas/metering/aws/ledger_table.py"
+ITEMS = "lambdas/metering/aws/items.py"
+OUTCOMES = "lambdas/metering/aws/outcomes.py"
+QUARANTINE = "lambdas/metering/aws/quarantine.py"
 MARKETPLACE = "lambdas/metering/aws/marketplace.py"
 PRECEDENCE = "tests/integration/test_metering_precedence.py::"
 LOST_ANSWERS = (
@@ -28,10 +31,10 @@ BUGS = (
     ),
     Bug(
         "eventually consistent reads of the ledger",
-        Edit(TABLE, '"Keys": wanted, "ConsistentRead": True', '"Keys": wanted'),
-        Edit(TABLE, "Key=key, ConsistentRead=True", "Key=key"),
+        Edit(OUTCOMES, '"Keys": wanted, "ConsistentRead": True', '"Keys": wanted'),
+        Edit(ITEMS, "Key=key, ConsistentRead=True", "Key=key"),
         Edit(
-            TABLE,
+            ITEMS,
             """
             ConsistentRead=True,
             **arguments,
@@ -46,7 +49,7 @@ BUGS = (
     Bug(
         "outcomes are written without precedence",
         Edit(
-            TABLE,
+            OUTCOMES,
             """
         if outcome.status is not Status.ACCEPTED:
 """,
@@ -63,7 +66,7 @@ BUGS = (
     Bug(
         "accepted is not written over what another tick wrote",
         Edit(
-            TABLE,
+            OUTCOMES,
             """
         if outcome.status is not Status.ACCEPTED:
 """,
@@ -76,16 +79,16 @@ BUGS = (
     Bug(
         "the outcomes of an hour are put as a whole",
         Edit(
-            TABLE,
+            OUTCOMES,
             """
-        return self._update_if(_outcome_key(record.license, frozen.hour), arguments)
+        return self._items.update_if(_outcome_key(record.license, frozen.hour), arguments)
 """,
             """
-        self._client.put_item(
-            TableName=self._table,
+        self._items.client.put_item(
+            TableName=self._items.table,
             Item={
                 **_outcome_key(record.license, frozen.hour),
-                _DIMENSION + frozen.dimension: {"M": attribute},
+                _DIMENSION + frozen.dimension: {"M": _outcome_attribute(record, outcome)},
             },
         )
         return True
@@ -97,7 +100,7 @@ BUGS = (
     Bug(
         "an unconfirmed record may be redriven",
         Edit(
-            TABLE,
+            OUTCOMES,
             "outcome.status not in (Status.EXPIRED, Status.DRY_RUN):",
             "outcome.status not in (Status.EXPIRED, Status.DRY_RUN, Status.UNCONFIRMED):",
         ),
@@ -107,7 +110,7 @@ BUGS = (
     Bug(
         "a redrive deletes whatever version is in quarantine",
         Edit(
-            TABLE,
+            QUARANTINE,
             """
                 ConditionExpression="version = :version",
                 ExpressionAttributeValues={":version": {"S": each.version}},

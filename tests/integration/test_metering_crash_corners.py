@@ -234,7 +234,7 @@ def test_a_redrive_that_is_refused_again_may_die_at_every_call() -> None:
 
     def ends(world: World) -> Any:
         [(name, reason)] = world.quarantined()
-        kept = world.table.quarantined(name)
+        kept = world.quarantine.get(name)
         assert kept is not None
         assert reason == "unknown-customer"
         return kept.text, kept.first_s, world.sqs.queue(world.queue_url).messages()

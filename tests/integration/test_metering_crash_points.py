@@ -211,7 +211,7 @@ def test_between_two_pieces_of_a_large_text_nothing_is_taken_for_whole() -> None
     settle(world)
 
     [(name, _)] = world.quarantined()
-    whole = world.table.quarantined(name)
+    whole = world.quarantine.get(name)
     assert waiting == []
     assert whole is not None
     assert whole.text == text

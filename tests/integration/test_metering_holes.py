@@ -231,7 +231,7 @@ def test_every_quantity_under_one_id_waits_by_itself() -> None:
     world.send(*(world.usage(buyer, quantity, id_="u-1") for quantity in (5, 6, 7)))
     world.tick()
 
-    texts = [world.table.quarantined(name) for name, _ in world.quarantined()]
+    texts = [world.quarantine.get(name) for name, _ in world.quarantined()]
     waiting = {json.loads(each.text)["Quantity"] for each in texts if each is not None}
     assert len(waiting) == 2
     assert waiting < {5, 6, 7}

@@ -29,7 +29,7 @@ TEN = "2026-11-23T10Z"
 
 def waiting(world: World) -> list[Quarantined]:
     """What is in quarantine, read back."""
-    found = [world.table.quarantined(name) for name, _ in world.quarantined()]
+    found = [world.quarantine.get(name) for name, _ in world.quarantined()]
     return [each for each in found if each is not None]
 
 

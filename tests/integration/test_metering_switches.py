@@ -197,7 +197,7 @@ class Stage:
     def in_quarantine(self) -> Sequence[int]:
         """How much usage of before the cut-over waits."""
         names = [name for name, _ in self.world.quarantined()]
-        texts = [each.text for each in map(self.world.table.quarantined, names) if each]
+        texts = [each.text for each in map(self.world.quarantine.get, names) if each]
         return [int(text.split('"Quantity": ')[1].split(",")[0].rstrip("}]")) for text in texts]
 
 

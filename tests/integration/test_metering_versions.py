@@ -144,7 +144,7 @@ def test_a_redrive_of_a_record_refuses_a_newer_outcome() -> None:
     make_newer(world, "license")
 
     with pytest.raises(UnknownVersionError, match="d:users has version 2"):
-        world.table.expired((buyer.key, "users", hour_from_text("2026-11-23T10Z")))
+        world.outcomes_table.expired((buyer.key, "users", hour_from_text("2026-11-23T10Z")))
 
 
 def test_the_refusal_names_the_item_and_what_to_do() -> None:

@@ -14,12 +14,12 @@ from sandbox.memory.queue import QueueFaults
 from tests.simulation.buyers import Neighbours
 from tests.simulation.crew import Crew
 from tests.simulation.invariants import Ledgerkeeper, Sight
+from tests.simulation.ledger_shells import MemoryOutcomes, MemoryQuarantine, MemoryTable
 from tests.simulation.market import APPLIED_LATER, MemoryMarketplace, Sold
 from tests.simulation.shells import (
     Calls,
     MemoryCustomers,
     MemoryQueue,
-    MemoryTable,
     OnAnswer,
     OnCall,
     UnavailableError,
@@ -46,7 +46,7 @@ class Core:
             Sight(
                 clock=self.clock,
                 entry=lambda number: self.table.log.get(number),
-                quarantined=lambda: set(self.table.waiting),
+                quarantined=lambda: set(self.quarantine.waiting),
                 messages=lambda: len(self.queue.queue.messages()),
                 bill=self.bill,
                 outcomes=self.outcomes,
@@ -62,7 +62,9 @@ class Core:
             self.keeper.see_deletion,
             self.keeper.see_empty,
         )
-        self.table = MemoryTable(self.calls, self.keeper.see_quarantined, self.keeper.see_outcome)
+        self.table = MemoryTable(self.calls)
+        self.outcomes_table = MemoryOutcomes(self.calls, self.keeper.see_outcome)
+        self.quarantine = MemoryQuarantine(self.calls, self.keeper.see_quarantined)
         self.customers = MemoryCustomers(self.calls, self.clock, self.rng, tale.table)
         self.marketplace = MemoryMarketplace(
             self.calls,
@@ -86,6 +88,8 @@ class Core:
             queue=self.queue,
             table=self.table,
             log=Log(self.table, self.terms),
+            outcomes=self.outcomes_table,
+            quarantine=self.quarantine,
             customers=self.customers,
             marketplace=self.marketplace,
             terms=self.terms,
@@ -160,5 +164,5 @@ class Core:
         """What the ledger says became of records."""
         return {
             cell: name_of_outcome(kept.outcome.status, kept.outcome.reason)
-            for cell, kept in self.table.kept.items()
+            for cell, kept in self.outcomes_table.kept.items()
         }

@@ -13,7 +13,15 @@ import pytest
 
 from lambdas.customers.license import License, LicenseKey, State
 from lambdas.customers.table import CustomersTable
-from lambdas.metering.aws import Call, LedgerTable, Marketplace, Quarantined, Settled
+from lambdas.metering.aws import (
+    Call,
+    LedgerTable,
+    Marketplace,
+    Outcomes,
+    Quarantine,
+    Quarantined,
+    Settled,
+)
 from lambdas.metering.hours import HOUR_S, Hour, hour_of
 from lambdas.metering.ledger import FrozenRecord, SealedRecord, pack
 from lambdas.metering.records import Answered, Due, Outcome, Status, batches
@@ -21,9 +29,10 @@ from lambdas.metering.seal import first_entry
 from sandbox.marketplace.faults import Fault as MarketplaceFault
 from sandbox.marketplace.rules import Readings
 from sandbox.memory.dynamodb import TableFaults
+from tests.simulation.ledger_shells import MemoryOutcomes, MemoryQuarantine, MemoryTable
 from tests.simulation.market import MemoryMarketplace, Sold
 from tests.simulation.play import CALLS_FAULTS
-from tests.simulation.shells import Calls, MemoryCustomers, MemoryTable
+from tests.simulation.shells import Calls, MemoryCustomers
 from tests.world import CUSTOMERS, DIMENSIONS, LEDGER, World
 
 SEEDS = range(20)
@@ -44,7 +53,7 @@ def some_quarantined(rng: Random) -> Quarantined:
     return Quarantined(key, check, version, first_s, "m", 0, 7, "expired", None, "Wait.", "{}")
 
 
-def do(table: LedgerTable, rng: Random) -> Any:
+def do(table: LedgerTable, outcomes: Outcomes, quarantine: Quarantine, rng: Random) -> Any:
     """Make one call; returns what can be compared."""
     record, waiting = some_record(rng), some_quarantined(rng)
     # The log has no gaps: a number is there, or it is the next one.
@@ -62,29 +71,34 @@ def do(table: LedgerTable, rng: Random) -> Any:
         lambda: table.put_call(Call(name, places), 5),
         lambda: sorted(table.calls(), key=lambda each: each.id),
         lambda: table.delete_call(name),
-        lambda: table.put_outcome(record, Outcome(status, number, reason, "receipt")),
-        lambda: table.delete_mark(record.cell),
-        lambda: table.put_accepted([(record, Outcome(Status.ACCEPTED, number, "", "receipt"))]),
-        lambda: table.outcomes([record.cell, some_record(rng).cell]),
-        lambda: table.expired(record.cell),
-        lambda: table.put_redriven(record.cell, 5),
+        lambda: outcomes.put(record, Outcome(status, number, reason, "receipt")),
+        lambda: outcomes.delete_mark(record.cell),
+        lambda: outcomes.put_accepted([(record, Outcome(Status.ACCEPTED, number, "", "receipt"))]),
+        lambda: outcomes.read([record.cell, some_record(rng).cell]),
+        lambda: outcomes.expired(record.cell),
+        lambda: outcomes.put_redriven(record.cell, 5),
         lambda: table.put_refused_zero(record.license, record.frozen.dimension, 5),
         table.refused_zeros,
-        lambda: table.put_quarantined(waiting),
-        lambda: table.quarantined(waiting.name),
-        lambda: table.delete_quarantined(waiting),
+        lambda: quarantine.put(waiting),
+        lambda: quarantine.get(waiting.name),
+        lambda: quarantine.delete(waiting),
     )
     return rng.choice(doings)()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_shell_of_the_ledger_table_answers_as_the_table_does(seed: int) -> None:
-    real = LedgerTable(World().tables_client, LEDGER, map)
-    shell = MemoryTable(Calls(), lambda *_: None, lambda *_: None)
+    client, calls = World().tables_client, Calls()
+    real = LedgerTable(client, LEDGER), Outcomes(client, LEDGER, map), Quarantine(client, LEDGER)
+    shell = (
+        MemoryTable(calls),
+        MemoryOutcomes(calls, lambda *_: None),
+        MemoryQuarantine(calls, lambda *_: None),
+    )
     first, second = Random(seed), Random(seed)
 
     for _ in range(300):
-        assert do(real, first) == do(shell, second)
+        assert do(*real, first) == do(*shell, second)
 
 
 def customer(rng: Random) -> License:

@@ -11,12 +11,13 @@ from random import Random
 import pytest
 
 from lambdas.customers.license import LicenseKey
-from lambdas.metering.aws import LedgerTable
+from lambdas.metering.aws import Outcomes
 from lambdas.metering.fold import QUANTITY_MICROS_MAX, fold
 from lambdas.metering.hours import HOUR_S, end_s
 from lambdas.metering.ledger import (
     DIMENSIONS_MAX,
     ENTRY_BYTES_MAX,
+    KEY_BYTES,
     Cell,
     Entry,
     Fold,
@@ -238,6 +239,20 @@ def test_an_entry_is_well_filled_with_keys() -> None:
     assert pack(first).size_bytes > ENTRY_BYTES_MAX * 0.99
 
 
+@pytest.mark.parametrize(("who", "keys"), [("l-1", 1), (BUYER, 2)])
+def test_keys_fill_an_entry_to_the_last_byte_and_not_beyond(who: str, keys: int) -> None:
+    key_bytes = keys * KEY_BYTES
+    # A row is reckoned with 40 bytes and its names; the dimension's makes keys come out even.
+    dimension = "d" * ((ENTRY_BYTES_MAX - len("l-1") - 40) % key_bytes)
+    fitting = (ENTRY_BYTES_MAX - len("l-1") - 40 - len(dimension)) // key_bytes
+    batch = [usage(f"u-{each}", who=who, dimension=dimension) for each in range(fitting + 2)]
+
+    known = customers(bought("l-1"))
+    folded = fold(begun(), batch, customers=known, terms=ANYTHING, now_s=NOW_S)
+
+    assert folded.taken == fitting
+
+
 def test_usage_with_more_tags_than_an_entry_holds_is_refused() -> None:
     huge = usage("a", split=tagged(Random(1), 2500, 256))
 
@@ -345,11 +360,11 @@ def test_a_dimension_too_many_rides_in_the_next_hour() -> None:
 def test_outcomes_of_as_many_dimensions_as_an_hour_may_have_fit_into_one_item() -> None:
     dynamodb = MemoryDynamoDB(now=lambda: NOW_S, rng=Random(1))
     create_table(dynamodb.client(), "ledger")
-    table = LedgerTable(dynamodb.client(), "ledger", map)
+    outcomes = Outcomes(dynamodb.client(), "ledger", map)
     receipt = "00000000-0000-4000-8000-000000000000"
     outcome = Outcome(Status.UNCONFIRMED, NOW_S, "DuplicateRecord", receipt)
     quantity = QUANTITY_MICROS_MAX
-    table.put_outcome(sealed(dimension=emoji(Random(1), 255), quantity=quantity), outcome)
+    outcomes.put(sealed(dimension=emoji(Random(1), 255), quantity=quantity), outcome)
 
     [item] = dynamodb.items("ledger")
 

@@ -83,7 +83,7 @@ class World:
         dynamodb = MemoryDynamoDB(now=lambda: self.now_s, rng=Random(1))
         client = dynamodb.client()
         create_table(client, "ledger")
-        self.table = LedgerTable(client, "ledger", map)
+        self.table = LedgerTable(client, "ledger")
         self.container, self.witness = self.start(), self.start()
         self.append(self.container.read(NOW_S), first_entry(NOW_S))
 

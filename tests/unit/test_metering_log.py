@@ -35,11 +35,11 @@ class Stage:
         self.dynamodb = MemoryDynamoDB(now=lambda: NOW_S, rng=Random(1))
         self.client = self.dynamodb.client()
         create_table(self.client, "ledger")
-        self.table = LedgerTable(self.client, "ledger", map)
+        self.table = LedgerTable(self.client, "ledger")
         self.queries = 0
 
     def container(self) -> Log:
-        return Log(LedgerTable(self.client, "ledger", map), ANYTHING)
+        return Log(LedgerTable(self.client, "ledger"), ANYTHING)
 
     def write(self, *entries: Fold | Seal) -> None:
         """Append entries one after the other."""

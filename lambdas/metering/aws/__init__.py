@@ -9,15 +9,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from lambdas.metering.aws.ledger_table import (
-    FOLD_KEPT_DAYS,
-    Call,
-    LedgerTable,
-    Place,
-    Quarantined,
-    Settled,
-)
+from lambdas.metering.aws.items import Place
+from lambdas.metering.aws.ledger_table import FOLD_KEPT_DAYS, Call, LedgerTable, Settled
 from lambdas.metering.aws.marketplace import Marketplace
+from lambdas.metering.aws.outcomes import Outcomes
+from lambdas.metering.aws.quarantine import Quarantine, Quarantined
 from lambdas.metering.aws.queue import Message, Parallel, UsageQueue
 
 __all__ = [
@@ -26,8 +22,10 @@ __all__ = [
     "LedgerTable",
     "Marketplace",
     "Message",
+    "Outcomes",
     "Parallel",
     "Place",
+    "Quarantine",
     "Quarantined",
     "Settled",
     "UsageQueue",
