@@ -23,6 +23,7 @@ SEEDS ?= 1000
 FROM ?= 0
 SIZE ?= core
 WORD ?=
+PART ?=
 STACK ?=
 REGION ?=
 PROFILE ?=
@@ -83,6 +84,10 @@ bite: $(READY) ## Plant bugs in copies of the sources, one after the other, and 
 mutants: $(READY) ## Change every small thing of the pure modules in turn, and see a unit test fail
 	@uv sync --quiet --frozen --inexact --group mutants $(NODE_FROM_PYPI)
 	@python -m tests.mutants $(WORD)
+
+.PHONY: bench
+bench: $(READY) ## Count what a million events cost, and measure how fast ticks and cold starts are
+	@python -m bench $(PART)
 
 .PHONY: doctor
 doctor: $(READY) ## Check a deployed stack without changing it; STACK, REGION and PROFILE choose it

@@ -12,7 +12,7 @@ from lambdas.customers.license import LicenseKey
 from lambdas.metering.aws import LedgerTable
 from lambdas.metering.aws.items import Items
 from lambdas.metering.aws.outcomes import OUTCOME_VERSION
-from lambdas.metering.aws.quarantine import QUARANTINED_VERSION
+from lambdas.metering.aws.quarantine import DISMISSED, QUARANTINED_VERSION
 from lambdas.metering.hours import Hour, hour_from_text, hour_text
 from lambdas.metering.ledger import Packed, Seal, unpack
 from lambdas.versions import VERSION, check_version
@@ -38,6 +38,8 @@ class Waiting:
     index: int | None
     arrived_s: int
     first_s: int
+    version: str
+    dismissed_s: int | None
 
 
 class Books:
@@ -102,10 +104,11 @@ class Books:
         return found
 
     def quarantine_size(self) -> int:
-        """Count what is in quarantine."""
+        """Count what is in quarantine and was not dismissed."""
         pages = self._items.client.get_paginator("query").paginate(
             TableName=self._items.table,
             KeyConditionExpression="pk = :pk",
+            FilterExpression=f"attribute_not_exists({DISMISSED})",
             ExpressionAttributeValues={":pk": {"S": "quarantine"}},
             Select="COUNT",
             ConsistentRead=True,
@@ -120,7 +123,10 @@ class Books:
         if begins:
             condition += " AND begins_with(sk, :begins)"
             values[":begins"] = {"S": begins}
-        names = ("reason", "field", "tell", "message_id", "index", "arrived", "first")
+        names = (
+            *("reason", "field", "tell", "message_id", "index", "arrived", "first", "version"),
+            DISMISSED,
+        )
         for item in self._items.query(
             condition,
             values,
@@ -137,6 +143,8 @@ class Books:
                 index=int(item["index"]["N"]) if "N" in item["index"] else None,
                 arrived_s=int(item["arrived"]["N"]),
                 first_s=int(item["first"]["N"]),
+                version=item["version"]["S"],
+                dismissed_s=int(item[DISMISSED]["N"]) if DISMISSED in item else None,
             )
 
     def _lines(self, who: LicenseKey, first: Hour, last: Hour, *, forward: bool) -> Iterator[Line]:

@@ -215,10 +215,13 @@ def quarantine_list(
     *,
     reason: Annotated[str | None, typer.Option(help="Only what waits for this reason.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 100,
+    dismissed: Annotated[bool, typer.Option("--dismissed", help="What was dismissed.")] = False,
 ) -> None:
     """List what is in quarantine, and what to do about it."""
     desk = _desk(context)
-    quarantine_.quarantine_list(desk.deployment, desk.output, reason=reason, limit=limit)
+    quarantine_.quarantine_list(
+        desk.deployment, desk.output, reason=reason, limit=limit, dismissed=dismissed
+    )
 
 
 @quarantine.command("show")
@@ -276,6 +279,32 @@ def quarantine_redrive(
         desk.now(),
         record=(license_key(who), dimension, hour_given(hour)),
         bill_now=bill_now,
+        dry_run=dry_run,
+        yes=yes,
+    )
+
+
+@quarantine.command("dismiss")
+def quarantine_dismiss(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="As listed.")
+    ] = None,
+    *,
+    reason: Annotated[str | None, typer.Option(help="All that waits for this reason.")] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Take usage off the list and out of the alarms that needs no more attention. Asks first."""
+    desk = _desk(context)
+    if bool(names) is (reason is not None):
+        raise OperatorError("Say what to dismiss: names, or --reason.")
+    quarantine_.dismiss(
+        desk.deployment,
+        desk.output,
+        desk.now(),
+        names=names or (),
+        reason=reason,
         dry_run=dry_run,
         yes=yes,
     )

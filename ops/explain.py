@@ -150,6 +150,7 @@ def _waiting_json(each: Waiting) -> dict[str, Any]:
         "message_id": each.message_id,
         "place": each.index,
         "since": time_text(each.first_s),
+        "dismissed": time_text(each.dismissed_s),
     }
 
 
@@ -168,6 +169,7 @@ def _shown(sought: Sought, value: dict[str, Any], *, days: int) -> list[Renderab
         parts.append(_records_table(each["records"]))
     parts += [
         f"In quarantine since {each['since']} as {each['name']}, {each['reason']}: {each['tell']}"
+        + (f" It was dismissed at {each['dismissed']}." if each["dismissed"] else "")
         for each in value["quarantine"]
     ]
     if not parts:

@@ -27,10 +27,11 @@ SEND_BATCH_MAX = 10
 
 
 def quarantine_list(
-    deployment: Deployment, output: Output, *, reason: str | None, limit: int
+    deployment: Deployment, output: Output, *, reason: str | None, limit: int, dismissed: bool
 ) -> None:
-    """List what is in quarantine, by the time of its first quarantine."""
-    found = sorted(_of_reason(deployment, reason), key=lambda each: (each.first_s, each.name))
+    """List what is in quarantine, or what was dismissed there, by the time it came first."""
+    waiting = _of_reason(deployment, reason, dismissed=dismissed)
+    found = sorted(waiting, key=lambda each: (each.first_s, each.name))
     counts = Counter(each.reason for each in found)
     value = {
         "reasons": dict(counts.most_common()),
@@ -38,7 +39,8 @@ def quarantine_list(
     }
     if not found:
         what = f"Nothing of reason {reason}" if reason else "Nothing"
-        output.answer(value, f"{what} is in quarantine.")
+        where = "was dismissed" if dismissed else "is in quarantine"
+        output.answer(value, f"{what} {where}.")
         return
     rows = [(each.name, each.reason, time_text(each.first_s), each.tell) for each in found[:limit]]
     shown: list[RenderableType] = [table(("name", "reason", "since", "what to do"), rows)]
@@ -89,6 +91,45 @@ def redrive_quarantined(
     rows = [(each.name, each.reason, time_text(each.first_s)) for each in found]
     shown = table(("name", "reason", "since"), rows)
     _send(deployment, output, orders, shown, bill_now=bill_now, dry_run=dry_run, yes=yes)
+
+
+def dismiss(
+    deployment: Deployment,
+    output: Output,
+    now_s: int,
+    *,
+    names: Sequence[str],
+    reason: str | None,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Take usage in quarantine off the list and out of the alarms; it stays there, whole."""
+    found = [_the_one(deployment, each) for each in names] or _of_reason(deployment, reason)
+    if not found:
+        output.answer({"dismissed": []}, "There is nothing to dismiss.")
+        return
+    value = {"dismissed": [] if dry_run else [each.name for each in found]}
+    rows = [(each.name, each.reason, time_text(each.first_s)) for each in found]
+    if not output.as_json:
+        output.answer(None, table(("name", "reason", "since"), rows))
+    if dry_run:
+        output.answer(value, "", "Nothing was changed.")
+        return
+    output.confirm(
+        f"Dismiss this usage ({len(found):,})? It is not billed unless it is redriven by name.",
+        yes=yes,
+    )
+    for each in found:
+        if not deployment.quarantine.dismiss(each.name, each.version, now_s):
+            raise OperatorError(
+                f"{each.name} has left quarantine in this moment, or came again; look once more."
+            )
+    output.answer(
+        value,
+        "",
+        f"{len(found):,} dismissed: kept whole, listed by `quarantine list --dismissed`, and listed"
+        " as before if it comes again.",
+    )
 
 
 def redrive_expired(
@@ -213,11 +254,17 @@ def _send_ten(sqs: Any, url: str, messages: Sequence[dict[str, Any]], *, sent: i
         )
 
 
-def _of_reason(deployment: Deployment, reason: str | None) -> list[Waiting]:
+def _of_reason(
+    deployment: Deployment, reason: str | None, *, dismissed: bool = False
+) -> list[Waiting]:
     if reason is not None and reason not in list(Reason):
         raise OperatorError(f"--reason is {reason!r}, none of {', '.join(Reason)}.")
     every = reading.books(deployment).quarantined()
-    return [each for each in every if reason in (None, each.reason)]
+    return [
+        each
+        for each in every
+        if reason in (None, each.reason) and dismissed is (each.dismissed_s is not None)
+    ]
 
 
 def _the_one(deployment: Deployment, begins: str) -> Waiting:
@@ -252,4 +299,5 @@ def _as_json(each: Waiting) -> dict[str, Any]:
         "place": each.index,
         "arrived": time_text(each.arrived_s),
         "since": time_text(each.first_s),
+        "dismissed": time_text(each.dismissed_s),
     }

@@ -88,6 +88,80 @@ def test_what_a_producer_wrote_is_shown_as_it_is() -> None:
     assert "[bold]no[/bold] markup [/]" in stage.run("quarantine", "show", name).out
 
 
+def test_what_was_dismissed_is_off_the_list_and_still_there() -> None:
+    stage, names = waiting("a", "b")
+
+    stage.asks("quarantine", "dismiss", names[0], "--yes")
+
+    [left] = stage.asks("quarantine", "list")["quarantine"]
+    [gone] = stage.asks("quarantine", "list", "--dismissed")["quarantine"]
+    assert (left["name"], gone["name"]) == (names[1], names[0])
+    assert json.loads(stage.asks("quarantine", "show", names[0])["text"])["Id"] in {"a", "b"}
+
+
+def test_what_was_dismissed_is_counted_no_more() -> None:
+    stage, _ = waiting("a", "b")
+
+    stage.asks("quarantine", "dismiss", "--reason", "unknown-customer", "--yes")
+
+    assert stage.asks("status")["quarantine"] == stage.world.quarantine.size() == 0
+
+
+def test_what_was_dismissed_and_comes_again_is_listed_again() -> None:
+    stage, names = waiting("a")
+    stage.asks("quarantine", "dismiss", *names, "--yes")
+
+    stage.world.send(stage.world.usage(OTHER, 5, id_="a"))
+    stage.world.tick()
+
+    assert [each["name"] for each in stage.asks("quarantine", "list")["quarantine"]] == names
+    assert stage.world.quarantine.size() == 1
+
+
+def test_what_was_dismissed_is_redriven_by_name_only() -> None:
+    stage, names = waiting("a")
+    stage.asks("quarantine", "dismiss", *names, "--yes")
+
+    assert stage.asks("quarantine", "redrive", "--all", "--yes")["redriven"] == []
+    assert stage.asks("quarantine", "redrive", *names, "--yes")["sent"]
+
+
+def test_what_was_dismissed_is_explained() -> None:
+    stage, names = waiting("a")
+    stage.asks("quarantine", "dismiss", *names, "--yes")
+
+    assert "It was dismissed at 2026-" in stage.run("explain", "a", "--account", OTHER).out
+
+
+def test_nothing_is_dismissed_by_a_dry_run() -> None:
+    stage, names = waiting("a")
+
+    assert stage.asks("quarantine", "dismiss", *names, "--dry-run")["dismissed"] == []
+    assert stage.asks("status")["quarantine"] == 1
+
+
+def test_nothing_is_dismissed_that_was_quarantined_anew_in_the_meantime() -> None:
+    stage, names = waiting("a")
+    [was] = stage.world.items("quarantine")
+    stage.world.send(stage.world.usage(OTHER, 5, id_="a"))
+    stage.world.tick()
+
+    assert not stage.world.quarantine.dismiss(names[0], was["version"]["S"], 0)
+
+
+@pytest.mark.parametrize("arguments", [(), ("2557", "--reason", "bad-json")])
+def test_a_dismissal_says_what_it_is_for(arguments: tuple[str, ...]) -> None:
+    ran = waiting()[0].run("quarantine", "dismiss", *arguments, "--yes")
+
+    assert ran.err == "Say what to dismiss: names, or --reason.\n"
+
+
+def test_nothing_to_dismiss_is_said() -> None:
+    ran = waiting()[0].run("quarantine", "dismiss", "--reason", "bad-json", "--yes")
+
+    assert "There is nothing to dismiss." in ran.out
+
+
 @pytest.mark.parametrize("name", ["ffff", "not-hexadecimal", ""])
 def test_a_name_that_does_not_exist_is_told(name: str) -> None:
     ran = waiting()[0].run("quarantine", "show", name)
