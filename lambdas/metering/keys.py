@@ -16,7 +16,10 @@ KEY_BYTES = 12
 CHECK_BYTES = 4
 """A key that comes again with another content is taken for a copy once in 4·10⁹ times."""
 
+_NAMES_REMEMBERED = 8_192
 
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
 def name_of_license(license_key: str) -> blake2b:
     """Begin the keys of a customer named by license."""
     return _begun(f"license {len(license_key)} {license_key}", KEY_BYTES)

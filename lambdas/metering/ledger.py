@@ -29,6 +29,11 @@ ENTRY_BYTES_MAX = 390_000
 KEY_BYTES = 16
 """A key in an entry: 12 bytes of digest, and 4 that tell one content from another."""
 
+BUCKETS_MIN, BUCKETS_MAX, BUCKETS_GROWTH = 1 << 12, 1 << 18, 1 << 3
+BUCKET_KEYS = 16
+"""A bucket holds so many keys on average, as long as there are not too many buckets: a longer one
+takes longer to search and to append to."""
+
 FULL_HOURS_MAX = 12
 """Usage moves on by at most this many hours where hours are full. It bounds how far a fold may
 reach into the future, and so how far back a reader must look for open usage."""
@@ -41,11 +46,9 @@ CLOCK_SKEW_S = 30 * 60
 """Clocks of two ticks may differ; entries are read back by this much more than need be."""
 
 _NO_HOUR = Hour(-1)
-_BUCKET = struct.Struct(">H14s")
-_BUCKETS = 1 << 16
 _KEY = struct.Struct("12s4s")
-_BUCKET_KEY_BYTES = 10
-_BUCKET_WIDTH = 14
+_WHOLE_KEY = struct.Struct(f"{KEY_BYTES}s")
+_start_of = struct.Struct("I").unpack_from
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -144,35 +147,43 @@ def unpack(packed: Packed) -> Entry:
 
 
 class Keys:
-    """Remembers keys at some 16 bytes each, however many: 26 million take under half a GB.
+    """Remembers keys at 17 to 40 bytes each, however many: 26 million take half a GB.
 
-    A key's first two bytes choose a bucket, the rest is appended to it. Finding one is a search
-    in a few kilobytes of memory, which Python does in C.
+    The first bytes of a key choose a bucket, to which it is appended. Finding one is a search in a
+    few hundred bytes of memory, which Python does in C. Where keys become more, so do buckets.
     """
 
     __slots__ = ("_buckets", "count")
 
     def __init__(self) -> None:
-        self._buckets = [b""] * _BUCKETS
+        self._buckets = [b""] * BUCKETS_MIN
         self.count = 0
 
     def add(self, packed: bytes) -> None:
         """Remember keys, `KEY_BYTES` each, one behind the other."""
-        buckets = self._buckets
-        for number, rest in _BUCKET.iter_unpack(packed):
-            buckets[number] += rest
         self.count += len(packed) // KEY_BYTES
+        number = len(self._buckets)
+        while number < BUCKETS_MAX and self.count > number * BUCKET_KEYS:
+            number *= BUCKETS_GROWTH
+        if number > len(self._buckets):
+            packed = b"".join([*self._buckets, packed])
+            self._buckets = [b""] * number
+        buckets = self._buckets
+        starts = memoryview(packed).cast("I")[:: KEY_BYTES // 4]
+        for start, (key,) in zip(starts, _WHOLE_KEY.iter_unpack(packed), strict=True):
+            buckets[start % number] += key
 
     def check_of(self, key: bytes) -> bytes | None:
         """Return the check that a key was counted with, or None for a key never seen."""
-        bucket = self._buckets[key[0] << 8 | key[1]]
-        rest = key[2:]
-        at = bucket.find(rest)
-        while at != -1 and at % _BUCKET_WIDTH:
-            at = bucket.find(rest, at + 1)
+        buckets = self._buckets
+        start: int = _start_of(key)[0]
+        bucket = buckets[start % len(buckets)]
+        at = bucket.find(key)
+        while at != -1 and at % KEY_BYTES:
+            at = bucket.find(key, at + 1)
         if at == -1:
             return None
-        return bucket[at + _BUCKET_KEY_BYTES : at + _BUCKET_WIDTH]
+        return bucket[at + len(key) : at + KEY_BYTES]
 
 
 def keys_among(packed: bytes, wanted: Collection[bytes]) -> bytes:

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from lambdas.metering.ledger import KEY_BYTES, Keys
+from lambdas.metering.ledger import BUCKET_KEYS, BUCKETS_MIN, KEY_BYTES, Keys
 
 
 def key(number: int, check: int = 0) -> bytes:
@@ -44,41 +44,42 @@ def test_keys_that_differ_in_their_first_two_bytes_only_are_told_apart() -> None
     assert [keys.check_of(each[:12]) for each in spread] == [each[12:] for each in spread]
 
 
-@pytest.mark.parametrize("shift", range(1, 14))
+def two_neighbours(shift: int) -> bytes:
+    """Two keys of one bucket, and between them bytes that begin as both do."""
+    packed = bytearray(range(1, 33))
+    for start in (0, KEY_BYTES, shift):
+        packed[start : start + 4] = bytes(4)
+    return bytes(packed)
+
+
+@pytest.mark.parametrize("shift", range(1, KEY_BYTES))
 def test_bytes_of_two_neighbours_are_no_key(shift: int) -> None:
     keys = Keys()
-    rest = bytes(range(1, 29))
-    keys.add(b"\0\0" + rest[:14] + b"\0\0" + rest[14:])
+    packed = two_neighbours(shift)
+    keys.add(packed)
 
-    assert keys.check_of(b"\0\0" + rest[shift : shift + 10]) is None
+    assert keys.check_of(packed[shift : shift + 12]) is None
 
 
-@pytest.mark.parametrize("shift", range(1, 14))
+@pytest.mark.parametrize("shift", range(1, KEY_BYTES))
 def test_a_key_is_found_behind_bytes_that_look_like_it(shift: int) -> None:
     keys = Keys()
-    wanted = bytes(range(1, 11))
-    decoy = (bytes(shift) + wanted + bytes(18))[:28]
-    keys.add(b"\0\0" + decoy[:14] + b"\0\0" + decoy[14:])
-    keys.add(b"\0\0" + wanted + b"good")
+    packed = two_neighbours(shift)
+    wanted = packed[shift : shift + 12]
 
-    assert keys.check_of(b"\0\0" + wanted) == b"good"
+    keys.add(packed + wanted + b"good")
 
-
-def test_a_key_is_found_right_behind_a_byte_that_looks_like_its_first() -> None:
-    keys = Keys()
-    keys.add(b"\0\0" + b"b" * 10 + b"ccca" + b"\0\0" + b"a" * 10 + b"good")
-
-    assert keys.check_of(b"\0\0" + b"a" * 10) == b"good"
+    assert keys.check_of(wanted) == b"good"
 
 
 def test_a_key_is_found_between_bytes_that_look_like_it() -> None:
     keys = Keys()
-    wanted = bytes(range(1, 11))
-    decoy = (bytes(2) + wanted + bytes(2))[:14]
-    for each in (decoy, wanted + b"good", decoy):
-        keys.add(b"\0\0" + each)
+    before, after = two_neighbours(5), two_neighbours(9)
+    wanted = before[5:17]
 
-    assert keys.check_of(b"\0\0" + wanted) == b"good"
+    keys.add(before + wanted + b"good" + after)
+
+    assert keys.check_of(wanted) == b"good"
 
 
 def test_keys_of_one_repeated_byte_are_found() -> None:
@@ -110,27 +111,51 @@ def test_keys_of_several_entries_are_counted_together() -> None:
     assert isinstance(keys.count, int)
 
 
-def test_a_key_takes_no_more_memory_than_in_its_entry() -> None:
+@pytest.fixture(scope="module")
+def many() -> list[bytes]:
+    """Keys for which there must be more buckets than at first."""
     rng = Random(1)
-    # Sixteen buckets hold as many keys each as all buckets do when there are 200 million.
-    packed = b"".join(bytes([0, rng.randrange(16)]) + rng.randbytes(14) for _ in range(50_000))
+    return [rng.randbytes(KEY_BYTES) for _ in range(BUCKETS_MIN * BUCKET_KEYS + 20_000)]
+
+
+def test_keys_are_found_when_there_are_more_buckets_than_before(many: list[bytes]) -> None:
     keys = Keys()
+
+    for at in range(0, len(many), 50_000):
+        keys.add(b"".join(many[at : at + 50_000]))
+
+    assert keys.count == len(many)
+    assert all(keys.check_of(each[:12]) == each[12:] for each in many)
+
+
+def test_keys_are_found_that_came_all_at_once(many: list[bytes]) -> None:
+    keys = Keys()
+
+    keys.add(b"".join(many))
+
+    assert keys.count == len(many)
+    assert all(keys.check_of(each[:12]) == each[12:] for each in many)
+
+
+@pytest.mark.parametrize("number", [30_000, BUCKETS_MIN * BUCKET_KEYS, None])
+def test_a_key_takes_forty_bytes_at_most(many: list[bytes], number: int | None) -> None:
+    keys = Keys()
+    packed = b"".join(many[:number])
     tracemalloc.start()
 
     keys.add(packed)
 
     taken_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert taken_bytes < KEY_BYTES * 50_000
+    assert taken_bytes < 40 * keys.count
 
 
-def test_buckets_take_little_memory_themselves() -> None:
-    keys = Keys()
-    one_in_each = b"".join(number.to_bytes(2, "big") + bytes(14) for number in range(65_536))
+def test_nothing_remembered_takes_little_memory() -> None:
     tracemalloc.start()
 
-    keys.add(one_in_each)
+    keys = Keys()
 
     taken_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert taken_bytes < 12_000_000
+    assert keys.count == 0
+    assert taken_bytes < 40_000
