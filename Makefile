@@ -48,15 +48,18 @@ check: $(READY) ## Lint, types, import contracts and fast tests
 	lint-imports
 	pytest -q -n 2 tests/unit
 
+# Files that deploy are dealt out in the order of their names, so that long ones come early.
+E2E := pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/e2e
+
 .PHONY: test
 test: check ## All of check, and everything else: what CI runs
 	pytest -q -n 2 --dist loadfile tests/integration tests/infra
 	pytest -q -n 2 --dist loadfile tests/conformance
 	pytest -q -n 2 tests/simulation
 	@$(MAKE) --no-print-directory chromium || true
-	@if python -m tests.e2e.browser > /dev/null 2>&1; then pytest -q tests/e2e; \
+	@if python -m tests.e2e.browser > /dev/null 2>&1; then $(E2E); \
 	else \
-		pytest -q tests/e2e --ignore-glob='*/test_browser*'; \
+		$(E2E) --ignore-glob='*/test_browser*'; \
 		echo "LEFT OUT: the browser run, tests/e2e/test_browser*.py; 'make chromium' says why." >&2; \
 	fi
 

@@ -13,5 +13,6 @@
     cost.py idle.py cpu.py scale.py memory.py submission.py cold.py reach.py     the parts
 
 Time is the CPU's (`time.process_time`): the machine may be shared. What belongs together is
-measured in turns, so that a slow minute is everybody's.
+measured in turns, so that a slow minute is everybody's, and the least of several times is taken,
+since another program can only add.
 """

@@ -16,7 +16,6 @@ HOURS = (
     (1_000, 5, Form.PACKED),
     (1_000, 25, Form.PACKED),
     (5_000, 10, Form.PACKED),
-    (5_000, 10, Form.SINGLE),
 )
 """Licenses, dimensions and form."""
 
@@ -86,5 +85,11 @@ def price_list() -> Table:
     )
     for each in prices.PRICES:
         per = " per million" if each.per == prices.MILLION else ""
-        table.add(each.what, f"${each.dollars:g}{per}", each.source)
+        table.add(each.what, f"{_price(each.dollars)}{per}", each.source)
     return table
+
+
+def _price(dollars: float) -> str:
+    """Write a price with its cents, and with more where it has more."""
+    cents = f"{dollars:.2f}"
+    return f"${cents}" if float(cents) == dollars else f"${dollars:g}"

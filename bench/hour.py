@@ -76,8 +76,9 @@ def hour(*, licenses: int, dimensions: int, events: int, form: Form) -> Hour:
     spent = waited = 0.0
     counted = accepted = ticks = 0
     per_tick = -(-events // TICKS_OF_AN_HOUR)
+    due = min(licenses * dimensions, per_tick)
     rig.now_s = START.timestamp()
-    while accepted < licenses * dimensions:
+    while accepted < due:
         rig.now_s += TICK_INTERVAL_S
         number = max(0, min(per_tick, events - ticks * per_tick))
         usage = records(buyers, rig.dimensions, number, form=form, at_s=rig.now_s, seed=ticks)
@@ -90,7 +91,7 @@ def hour(*, licenses: int, dimensions: int, events: int, form: Form) -> Hour:
         counted += summary.counted
         accepted += summary.outcomes[Status.ACCEPTED]
         if ticks > 3 * TICKS_OF_AN_HOUR:
-            raise RuntimeError(f"{accepted} records accepted of {licenses * dimensions}")
+            raise RuntimeError(f"{accepted} records accepted of {due}")
     _require_all(rig, counted, events)
     return Hour(events, accepted, ticks, rig.requests(), spent, waited)
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import boto3
@@ -187,10 +188,15 @@ def _watch() -> Table:
     calm = prices.METRIC_MONTH.of(len(HOURLY) + len(NIGHTLY) / 24)
     busy = calm + prices.METRIC_MONTH.of(len(BUSY))
     table.add(
-        *("CloudWatch metrics and dashboard", f"${calm:.2f}", f"${busy:.2f}"),
+        *("CloudWatch metrics and dashboard", _cents(calm), _cents(busy)),
         target=f"at most ${WATCH_DOLLARS_MAX:.2f}",
         met=busy <= WATCH_DOLLARS_MAX,
     )
     alarms = prices.ALARM.of(ALARM_METRICS) + prices.COMPOSITE_ALARM.of(COMPOSITES)
-    table.add("alarms", f"${alarms:.2f}", f"${alarms:.2f}")
+    table.add("alarms", _cents(alarms), _cents(alarms))
     return table
+
+
+def _cents(dollars: float) -> str:
+    """Write dollars with whole cents, half a cent being one."""
+    return f"${Decimal(f'{dollars:.6f}').quantize(Decimal('0.01'), ROUND_HALF_UP)}"

@@ -5,22 +5,26 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 
-from bench.prices import PRICED_ON
 from bench.table import Table
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "performance.md"
 
 
-def write(tables: Iterable[Table], page: Path = PAGE) -> list[str]:
-    """Put tables where the page has marks for them; the names of those it has none for."""
+def write(tables: Iterable[Table], ran: str, page: Path = PAGE) -> list[str]:
+    """Put tables where the page has marks for them; the names of those it has none for.
+
+    What it says of the machine and the day is that of the newest tables.
+    """
     text, homeless = page.read_text("utf-8"), []
     for each in tables:
         text, found = replaced(text, each.name, each.markdown())
         if not found:
             homeless.append(each.name)
-    text, _ = replaced(text, "machine", machine())
+    text, _ = replaced(text, "machine", ran)
     page.write_text(text, "utf-8")
     return homeless
 
@@ -32,13 +36,25 @@ def replaced(text: str, name: str, content: str) -> tuple[str, bool]:
     return changed, bool(number)
 
 
-def machine() -> str:
-    """Say where and when the numbers were taken."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    cores = os.cpu_count()
+def machine(today: date, root: Path = ROOT) -> str:
+    """Say where and when the numbers were taken, and of which commit."""
     return (
-        f"Last run: {PRICED_ON}, commit {commit or 'unknown'}, Python"
-        f" {platform.python_version()}, {cores} cores, {platform.system()} {platform.machine()}."
+        f"Last run: {today}, {_commit(root)}, Python {platform.python_version()},"
+        f" {os.cpu_count()} cores, {platform.system()} {platform.machine()}."
     )
+
+
+def _commit(root: Path) -> str:
+    """Name the commit; changes of docs change no number."""
+    commit = _git(root, "rev-parse", "--short", "HEAD")
+    if not commit:
+        return "no commit"
+    changed = _git(root, "status", "--porcelain", "--", ".", ":!docs")
+    return f"commit {commit}{' with changes' if changed else ''}"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()

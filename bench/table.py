@@ -8,6 +8,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as Shown
 
+NUMBER_CHARS_MAX = 30
+"""Columns with longer cells are prose, which is not set to the right."""
+
 
 class Verdict(StrEnum):
     """Whether a row meets its target."""
@@ -68,11 +71,17 @@ class Table:
             [*each.cells, *((each.target, str(each.verdict)) if wide else ())] for each in self.rows
         ]
 
+    @property
+    def is_prose(self) -> list[bool]:
+        """Of each column, whether it is read from the left, as the first one always is."""
+        columns = list(zip(*self.body(), strict=True))[1:]
+        return [True, *(max(map(len, cells)) > NUMBER_CHARS_MAX for cells in columns)]
+
     def show(self, console: Console) -> None:
         """Print it."""
         shown = Shown(title=self.title, title_justify="left", box=box.SIMPLE_HEAD)
-        for number, column in enumerate(self.header):
-            shown.add_column(column, justify="left" if not number else "right")
+        for column, is_prose in zip(self.header, self.is_prose, strict=True):
+            shown.add_column(column, justify="left" if is_prose else "right")
         for cells, row in zip(self.body(), self.rows, strict=True):
             shown.add_row(*cells, style="bold red" if row.verdict is Verdict.MISSED else None)
         console.print(shown)
@@ -83,7 +92,7 @@ class Table:
         """Write it for a page."""
         lines = [
             "| " + " | ".join(self.header) + " |",
-            "|---" + "|--:" * (len(self.header) - 1) + "|",
+            "|" + "|".join("---" if each else "--:" for each in self.is_prose) + "|",
             *("| " + " | ".join(cells) + " |" for cells in self.body()),
         ]
         return "\n".join(lines) + (f"\n\n{self.note}" if self.note else "")

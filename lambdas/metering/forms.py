@@ -383,4 +383,6 @@ def _unknown_field(field: str) -> NotUnderstoodError:
     meant = known.get(field.casefold())
     hint = f"did you mean {meant}?" if meant else "correct it or leave it out."
     tell = f"Unknown field {shown(field)}; {hint} Field names are case-sensitive."
+    if meant == field:
+        tell = f"Field {field} does not belong here, but elsewhere in the message."
     return NotUnderstoodError(Reason.UNKNOWN_FIELD, field[:80], tell)

@@ -1,4 +1,7 @@
-"""The deployed stacks and the browser that tests share; each starts once, when a test wants it."""
+"""The deployed stacks and the browser that tests share; each starts once, when a test wants it.
+
+Where several processes run the tests, each has stacks and a browser of its own.
+"""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -35,7 +38,7 @@ SELLER = {
 _accounts = count(700_000_000_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stack whose buyers sign up on the hosted pages, of a product with contracts."""
     context = {
@@ -49,7 +52,7 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield Stage(sandbox)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stack whose buyers sign up on the seller's own page, which a little server shows."""
     (port,) = choose_ports(0)

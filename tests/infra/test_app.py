@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 
 from infra import package
 from tests.infra.conftest import CDK_JSON, EVERYTHING
+from tests.infra.test_adoption import KEPT
 
 
 def run_app(folder: Path, **settings: object) -> subprocess.CompletedProcess[str]:
@@ -90,6 +91,17 @@ def test_all_settings_together_pass_all_checks_and_make_two_stacks_elsewhere(
 
     assert linted.returncode == 0, linted.stdout + linted.stderr
     assert regions(tmp_path) == {"Acme": "eu-west-1", "Acme-Events": "us-east-1"}
+
+
+def test_a_stack_that_adopts_what_was_kept_passes_all_checks(
+    arm64_zip: Path, tmp_path: Path
+) -> None:
+    done = run_app(tmp_path, adopt=json.dumps(KEPT))
+    assert done.returncode == 0, done.stderr
+
+    linted = lint(tmp_path)
+
+    assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
 def test_a_wrong_setting_ends_in_one_sentence(tmp_path: Path) -> None:

@@ -416,6 +416,11 @@ def test_a_wrong_id_is_told(message: Any, field: str | None, tell: str) -> None:
             ("Unknown field 'Region'; correct it or leave it out. Field names are case-sensitive."),
         ),
         (
+            {"UsageRecords": [record()], "Id": "a"},
+            "Id",
+            "Field Id does not belong here, but elsewhere in the message.",
+        ),
+        (
             {"UsageRecords": [5]},
             None,
             "A usage record must be an object, not a number.",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -138,6 +139,29 @@ def test_what_becomes_of_a_record_does_not_depend_on_its_neighbours(records: lis
 
 
 @unhurried
+@given(almost_records, st.text(min_size=1, max_size=4))
+def test_a_plain_record_reads_as_it_does_where_it_is_not_taken_for_one(
+    written: dict[str, Any], id_: str
+) -> None:
+    assume(written.keys().isdisjoint({"UsageRecords", "Redrive", "specversion"}))
+    plain = {"Id": id_} | written
+    # Tags that are null are none, and no plain record has any.
+    other = {"UsageAllocations": None} | plain
+
+    assert what(read(plain)) == what(read(other))
+    assert what(read({"UsageRecords": [plain]})) == what(read({"UsageRecords": [other]}))
+
+
+@pytest.mark.parametrize(
+    "number", ["-0", "-1", "1.0", "1e3", "9999999999", "10000000000", "1" * 30, '"5"', "true"]
+)
+def test_a_number_of_a_plain_record_is_read_as_in_any_other(number: str) -> None:
+    body = json.dumps(record(Id="a", Quantity=0)).replace('"Quantity": 0', f'"Quantity": {number}')
+
+    assert what(read(body)) == what(read(body[:-1] + ', "UsageAllocations": null}'))
+
+
+@unhurried
 @given(messages)
 def test_a_message_reads_the_same_every_time(message: Any) -> None:
     assert read(message) == read(message)
@@ -166,6 +190,14 @@ def story(each: Usage | Rejected | Redrive) -> tuple[Any, ...]:
     key = None if each.id is None else each.key
     content = each.named, each.dimension, each.quantity, each.used_s, each.allocations
     return key, each.id, each.check, *content
+
+
+def what(found: list[Usage | Rejected | Redrive]) -> list[Any]:
+    """Return all of records but the text of those rejected, and the check of that text."""
+    return [
+        (each.key, each.reason, each.field, each.tell) if isinstance(each, Rejected) else each
+        for each in found
+    ]
 
 
 micros = st.integers(0, 10**16 - 1)
