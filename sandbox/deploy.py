@@ -113,7 +113,7 @@ class Cdk:
         return Child(
             f"cdk {name}",
             shell_command(cli, *arguments),
-            environment=self._environment | _CDK_SETTINGS,
+            environment={**self._environment, **_CDK_SETTINGS},
             log=self._logs / f"cdk-{name}.log",
             folder=self._app,
         )

@@ -14,7 +14,8 @@ from lambdas.customers.license import (
     license_key_of_legacy,
     meant_by_account,
 )
-from lambdas.metering.usage import Named, Reason
+from lambdas.metering.named import Named
+from lambdas.metering.usage import Reason
 
 
 @dataclass(frozen=True, slots=True)

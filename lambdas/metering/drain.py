@@ -15,9 +15,9 @@ from lambdas.metering.customer import Customers, Refusal
 from lambdas.metering.fold import Folded, fold, license_of
 from lambdas.metering.hours import DAY_HOURS, HOUR_S, start_s
 from lambdas.metering.ledger import Cell
+from lambdas.metering.named import Named
 from lambdas.metering.summary import Summary
 from lambdas.metering.usage import (
-    Named,
     Reason,
     Redrive,
     Rejected,

@@ -31,8 +31,9 @@ from lambdas.metering.ledger import (
     Row,
     pack,
 )
+from lambdas.metering.named import Named
 from lambdas.metering.terms import Terms
-from lambdas.metering.usage import Allocations, Named, Reason, Tags, Usage, license_key_digest
+from lambdas.metering.usage import Allocations, Reason, Tags, Usage, license_key_digest
 
 QUANTITY_MICROS_MAX = 9_999_999_999_999_999
 """The largest quantity of a record, 9,999,999,999.999999, in 10⁻⁶

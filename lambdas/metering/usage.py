@@ -16,7 +16,6 @@ Where the API is silent, this is what is read:
 - An empty list of records or events holds nothing to count, and nothing to reject.
 """
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,9 +23,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from lambdas.customers.license import LicenseKey, is_license_arn, license_key_of_arn
+from lambdas.customers.license import LicenseKey
 from lambdas.metering.forms import (
-    PRODUCT_CODE_CHARS_MAX,
     Form,
     Message,
     PlainRecord,
@@ -41,13 +39,11 @@ from lambdas.metering.keys import (
     id_digest,
     license_key_digest,
     message_digest,
-    name_of_account,
-    name_of_legacy,
-    name_of_license,
     place_digest,
     record_key,
     text_check,
 )
+from lambdas.metering.named import Named, customer_named
 from lambdas.metering.quantities import (
     ABSENT,
     MICROS_PER_UNIT,
@@ -64,7 +60,6 @@ from lambdas.metering.timestamps import used_seconds
 
 __all__ = [
     "Allocations",
-    "Named",
     "Reason",
     "Redrive",
     "Rejected",
@@ -85,23 +80,9 @@ SOURCE_CHARS_MAX = 2_048
 """Ours: CloudEvents 1.0 sets no limit to the URI that names a source."""
 
 DIMENSION_CHARS_MAX = 255
-ACCOUNT_CHARS_MAX = 255
-IDENTIFIER_CHARS_MAX = 255
 """Of BatchMeterUsage (botocore 1.44.5, service model)."""
 
-_NAMES_REMEMBERED = 8_192
 _TIMES_REMEMBERED = 4_096
-_ACCOUNT = re.compile(r"[0-9]{1,255}")
-_PRODUCT_CODE = re.compile(r"[-a-zA-Z0-9/=:_.@]*")
-
-
-class Named(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """A customer as the producer wrote it; empty texts for what it did not give."""
-
-    license_arn: str = ""
-    account: str = ""
-    customer_identifier: str = ""
-    product_code: str = ""
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
@@ -343,47 +324,13 @@ def _id(record: WrittenRecord, event: WrittenEvent | None) -> str | None:
 
 
 def _named(delivery: _Delivery, record: PlainRecord | WrittenRecord) -> tuple[Named, blake2b]:
-    return _customer(
+    return customer_named(
         record.LicenseArn,
         record.CustomerAWSAccountId,
         record.CustomerIdentifier,
         record.ProductCode or delivery.message.product_code,
         delivery.rules.product_code,
     )
-
-
-# The same customers come again and again, and their texts are long to check.
-@lru_cache(maxsize=_NAMES_REMEMBERED)
-def _customer(
-    arn: str | None,
-    account: str | None,
-    identifier: str | None,
-    product_code: str | None,
-    default_product_code: str,
-) -> tuple[Named, blake2b]:
-    """Return the customer as written, and what the keys of its Ids begin with."""
-    if arn is not None and not (is_license_arn(arn) and license_key_of_arn(arn)):
-        tell = f"LicenseArn is {shown(arn)}; give the whole ARN, arn:aws:license-manager:…:l-…."
-        raise NotUnderstoodError(Reason.UNKNOWN_LICENSE, "LicenseArn", tell)
-    if account is not None and _ACCOUNT.fullmatch(account) is None:
-        tell = f"CustomerAWSAccountId is {shown(account)}; it must be the 12 digits of an account."
-        raise NotUnderstoodError(Reason.UNKNOWN_CUSTOMER, "CustomerAWSAccountId", tell)
-    identifier, product_code = identifier or "", product_code or ""
-    if len(identifier) > IDENTIFIER_CHARS_MAX:
-        tell = f"CustomerIdentifier is {shown(identifier)}; it has at most 255 characters."
-        raise NotUnderstoodError(Reason.UNKNOWN_CUSTOMER, "CustomerIdentifier", tell)
-    if len(product_code) > PRODUCT_CODE_CHARS_MAX or not _PRODUCT_CODE.fullmatch(product_code):
-        tell = f"ProductCode is {shown(product_code)}; give it as AWS Marketplace shows it."
-        raise NotUnderstoodError(Reason.UNKNOWN_CUSTOMER, "ProductCode", tell)
-    named = Named(arn or "", account or "", identifier, product_code)
-    if arn is not None:
-        return named, name_of_license(license_key_of_arn(arn))
-    if identifier:
-        return named, name_of_legacy(identifier, product_code or default_product_code)
-    if account is not None:
-        return named, name_of_account(account, product_code)
-    tell = "Nobody is named: give LicenseArn, CustomerAWSAccountId or CustomerIdentifier."
-    raise NotUnderstoodError(Reason.MISSING_FIELD, "LicenseArn", tell)
 
 
 def _used_s(record: WrittenRecord, event: WrittenEvent | None, now_s: int) -> int:

@@ -29,9 +29,10 @@ from lambdas.metering.ledger import (
     records_of,
     unpack,
 )
+from lambdas.metering.named import Named
 from lambdas.metering.seal import Heartbeats, first_entry, seals_for_everyone
 from lambdas.metering.terms import Terms
-from lambdas.metering.usage import Allocations, Named, Tags, Usage
+from lambdas.metering.usage import Allocations, Tags, Usage
 
 NOW_S = 1_795_429_200
 """2026-11-23T10:20:00Z, a Monday in the middle of a month."""

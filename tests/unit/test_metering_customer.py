@@ -14,8 +14,9 @@ from lambdas.customers.license import (
 )
 from lambdas.metering.customer import Customers, Refusal, license_meant
 from lambdas.metering.hours import HOUR_S
+from lambdas.metering.named import Named
 from lambdas.metering.terms import Terms
-from lambdas.metering.usage import Named, Reason, Rejected, Rules, Usage, read_message
+from lambdas.metering.usage import Reason, Rejected, Rules, Usage, read_message
 from tests.unit.metering_stage import (
     BUYER,
     LICENSE,

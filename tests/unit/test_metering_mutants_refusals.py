@@ -7,8 +7,9 @@ import pytest
 from lambdas.customers.license import License
 from lambdas.metering.customer import Customers, Refusal, license_meant
 from lambdas.metering.hours import DAY_HOURS, HOUR_S, Hour
+from lambdas.metering.named import Named
 from lambdas.metering.terms import Terms
-from lambdas.metering.usage import Named, Usage
+from lambdas.metering.usage import Usage
 from tests.unit.metering_stage import (
     BUYER,
     LICENSE,

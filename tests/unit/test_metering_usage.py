@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from lambdas.metering.forms import RECORDS_MAX
+from lambdas.metering.named import Named
 from lambdas.metering.reasons import TELL_CHARS_MAX
-from lambdas.metering.usage import Named, Reason, Rejected, Rules, Usage, original_text
+from lambdas.metering.usage import Reason, Rejected, Rules, Usage, original_text
 from tests.unit.usage_messages import (
     ARN,
     NOW_S,
