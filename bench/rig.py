@@ -21,7 +21,7 @@ from lambdas.metering.tick import tick
 from lambdas.metering.wiring import Wiring
 from sandbox.marketplace import Marketplace
 from sandbox.marketplace.http import attach
-from sandbox.memory import Counters, MemoryDynamoDB, MemorySQS, TableUse
+from sandbox.memory import Counters, MemoryDynamoDB, MemorySQS, TableUse, create_table
 from sandbox.memory.double import Params
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -103,7 +103,7 @@ class Rig:
         )["QueueUrl"]
         self.tables_client = self.dynamodb.client()
         for name in (LEDGER, CUSTOMERS):
-            _create_table(self.tables_client, name)
+            create_table(self.tables_client, name)
         self.customers = CustomersTable(self.tables_client, CUSTOMERS)
         self.metering_client = _metering_client()
         attach(self.metering_client, self.marketplace, before_call=before_metering)
@@ -230,28 +230,4 @@ def _metering_client() -> Any:
         aws_access_key_id="bench",
         aws_secret_access_key="bench",
         config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def _create_table(client: Any, name: str) -> None:
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": each, "AttributeType": "S"} for each in ("pk", "sk", "state")
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by-state",
-                "KeySchema": [
-                    {"AttributeName": "state", "KeyType": "HASH"},
-                    {"AttributeName": "pk", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
     )

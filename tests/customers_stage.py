@@ -21,9 +21,9 @@ from lambdas.customers.history import Event, Kind, license_of, registration
 from lambdas.customers.license import License, LicenseKey
 from lambdas.customers.outbox import Outbox
 from lambdas.customers.table import CustomersTable
+from sandbox.memory import create_table
 from sandbox.memory.double import Answer, Double, Operation, Params, ServiceError
 from sandbox.memory.dynamodb import MemoryDynamoDB
-from tests.world import create_table
 
 TABLE = "customers"
 BUS = "default"

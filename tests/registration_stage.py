@@ -37,9 +37,10 @@ from sandbox import marketplace as emulator
 from sandbox.marketplace.http import attach
 from sandbox.marketplace.rules import Readings
 from sandbox.marketplace.sales import Purchase
+from sandbox.memory import create_table
 from sandbox.memory.double import Params
 from sandbox.memory.dynamodb import MemoryDynamoDB
-from tests.world import BUYER, PRODUCT, create_table
+from tests.world import BUYER, PRODUCT
 
 EVENTS = Path(__file__).parent / "events" / "register"
 START = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)

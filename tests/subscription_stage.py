@@ -28,9 +28,9 @@ from lambdas.subscription.handler import handler, reconcile, sweep, wiring
 from sandbox.marketplace import Marketplace
 from sandbox.marketplace.http import attach
 from sandbox.marketplace.sales import Purchase
+from sandbox.memory import create_table
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from tests.customers_stage import BUYER, PRODUCT, BusDouble, registers
-from tests.world import create_table
 
 CUSTOMERS, REGISTRATIONS = "customers", "registrations"
 START = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)

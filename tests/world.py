@@ -43,6 +43,7 @@ from lambdas.metering.wiring import Wiring
 from sandbox import marketplace as emulator
 from sandbox.marketplace.http import attach
 from sandbox.marketplace.rules import Readings
+from sandbox.memory import create_table
 from sandbox.memory.double import Params
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from sandbox.memory.sqs import MemorySQS
@@ -374,29 +375,4 @@ def metering_client() -> Any:
         aws_access_key_id="test",
         aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}),
-    )
-
-
-def create_table(client: Any, name: str) -> None:
-    """Create a table as the stack does."""
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": each, "AttributeType": "S"} for each in ("pk", "sk", "state")
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by-state",
-                "KeySchema": [
-                    {"AttributeName": "state", "KeyType": "HASH"},
-                    {"AttributeName": "pk", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
     )

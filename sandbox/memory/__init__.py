@@ -4,6 +4,7 @@ A simulation gives the clock, the random numbers and two hooks around every call
 counters. Attributes, expressions and errors are AWS's: `tests/integration` holds the doubles to
 moto, program by program.
 
+    creation.py      a table as the stack has them
     double.py        the wire: clients, hooks, faults, counters
     sqs.py           operations of SQS: queue.py is one queue, limits.py what is refused
     dynamodb.py      operations of DynamoDB: table.py is one table and its indexes, pages.py
@@ -12,6 +13,7 @@ moto, program by program.
                      attributes.py values, documents.py paths into them
 """
 
+from sandbox.memory.creation import create_table
 from sandbox.memory.double import Counters, Fault, ServiceError, TableUse, UnsupportedError
 from sandbox.memory.dynamodb import MemoryDynamoDB, TableFaults
 from sandbox.memory.queue import MessageSnapshot, Queue, QueueFaults
@@ -29,4 +31,5 @@ __all__ = [
     "TableFaults",
     "TableUse",
     "UnsupportedError",
+    "create_table",
 ]

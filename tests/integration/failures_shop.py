@@ -28,8 +28,9 @@ from lambdas.subscription import handler as subscription
 from sandbox.marketplace.http import attach
 from sandbox.marketplace.rules import Readings
 from sandbox.marketplace.sales import Purchase
+from sandbox.memory import create_table
 from tests.integration.failures_stage import NO_HEARTBEATS
-from tests.world import BUYER, CUSTOMERS, DIMENSIONS, PRODUCT, START, World, create_table
+from tests.world import BUYER, CUSTOMERS, DIMENSIONS, PRODUCT, START, World
 
 REGISTRATIONS = "registrations"
 SENDER, SUPPORT = "hello@seller.example", "help@seller.example"

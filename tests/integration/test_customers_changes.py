@@ -16,6 +16,7 @@ from lambdas.customers.history import Event, Kind
 from lambdas.customers.license import Entitlement, License, LicenseKey, State
 from lambdas.customers.outbox import Outbox
 from lambdas.customers.table import CustomersTable
+from sandbox.memory import create_table
 from tests.customers_stage import (
     BEGIN_MS,
     BUS,
@@ -37,7 +38,6 @@ from tests.customers_stage import (
     settle,
     without_license,
 )
-from tests.world import create_table
 
 DAY = 24 * 60
 """Minutes."""

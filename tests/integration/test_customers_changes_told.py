@@ -6,6 +6,7 @@ from lambdas.customers.bus import ENTRIES_MAX
 from lambdas.customers.history import Kind
 from lambdas.customers.license import Entitlement, LicenseKey, State
 from lambdas.customers.outbox import Outbox
+from sandbox.memory import create_table
 from sandbox.memory.dynamodb import TableFaults
 from tests.customers_stage import (
     BEGIN_MS,
@@ -21,7 +22,6 @@ from tests.customers_stage import (
     registers,
     without_license,
 )
-from tests.world import create_table
 
 DAY = 24 * 60
 """Minutes."""

@@ -11,8 +11,8 @@ from moto import mock_aws
 from lambdas.customers.history import registration
 from lambdas.customers.license import License, LicenseKey, State
 from lambdas.customers.table import CustomersTable
+from sandbox.memory import create_table
 from sandbox.memory.dynamodb import MemoryDynamoDB, TableFaults
-from tests.world import create_table
 
 ACCOUNT, OTHER = "111122223333", "222233334444"
 FULL = License(

@@ -32,9 +32,10 @@ from sandbox.clock import Clock
 from sandbox.marketplace import Marketplace
 from sandbox.marketplace.faults import Fault
 from sandbox.marketplace.http import serve
+from sandbox.memory import create_table
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from sandbox.memory.sqs import MemorySQS
-from tests.world import BUYER, PRODUCT, create_table
+from tests.world import BUYER, PRODUCT
 
 START = datetime(2026, 11, 23, 10, 20, tzinfo=UTC)
 REQUIRED = {

@@ -27,9 +27,10 @@ from sandbox.clock import Clock
 from sandbox.marketplace import Marketplace
 from sandbox.marketplace.faults import Fault
 from sandbox.marketplace.http import serve
+from sandbox.memory import create_table
 from sandbox.memory.dynamodb import MemoryDynamoDB
 from tests.registration_stage import Answered, Wire, sample
-from tests.world import BUYER, PRODUCT, create_table
+from tests.world import BUYER, PRODUCT
 
 REQUIRED = {
     "CUSTOMERS_TABLE": "customers",

@@ -13,9 +13,9 @@ from lambdas.customers.license import LicenseKey
 from lambdas.registration.aws import RegistrationsTable
 from lambdas.registration.codes import Registration, Use
 from lambdas.registration.contact import Contact
+from sandbox.memory import create_table
 from sandbox.memory.double import Fault
 from sandbox.memory.dynamodb import MemoryDynamoDB
-from tests.world import create_table
 
 HASH, OTHER_HASH = "0" * 64, "1" * 64
 NOW_S = 1_795_000_000

@@ -27,9 +27,10 @@ from lambdas.subscription.aws import Agreements
 from lambdas.subscription.events import Ignored, Rules, read_event
 from lambdas.subscription.reconciliation import differences, open_licenses
 from sandbox.marketplace.http import attach
+from sandbox.memory import create_table
 from tests.customers_stage import BusDouble
 from tests.simulation.tale import PRODUCT
-from tests.world import CUSTOMERS, World, create_table
+from tests.world import CUSTOMERS, World
 
 REGISTRATIONS = "registrations"
 EVENTS_VISIBILITY_S = 360

@@ -27,7 +27,7 @@ from lambdas.metering.ledger import (
 )
 from lambdas.metering.records import Outcome, Status
 from lambdas.metering.usage import Reason, Tags, Usage
-from sandbox.memory import MemoryDynamoDB
+from sandbox.memory import MemoryDynamoDB, create_table
 from sandbox.memory.attributes import item_size
 from tests.unit.metering_stage import (
     ANYTHING,
@@ -46,7 +46,6 @@ from tests.unit.metering_stage import (
     seals_upto,
     usage,
 )
-from tests.world import create_table
 
 ITEM_BYTES_MAX = 400 * 1024
 """Of an item, attribute names included (DynamoDB quotas)."""

@@ -15,10 +15,9 @@ from lambdas.metering.log import Log
 from lambdas.metering.seal import Heartbeats, first_entry, hour_due, seals_for_ending
 from lambdas.metering.terms import Terms
 from lambdas.metering.usage import Usage
-from sandbox.memory import MemoryDynamoDB
+from sandbox.memory import MemoryDynamoDB, create_table
 from tests.unit.metering_sent import ENDING, KNOWN, LICENSES, costly
 from tests.unit.metering_stage import NOW_S, UNIT, decide, seals_upto, usage
-from tests.world import create_table
 
 SKEW_S = 15 * 60
 """How far the clock of a tick may be off, either way."""

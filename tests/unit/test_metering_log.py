@@ -11,7 +11,7 @@ from lambdas.metering.drain import REDRIVE_DAYS_MAX
 from lambdas.metering.hours import HOUR_S, Hour, hour_of
 from lambdas.metering.ledger import Fold, FrozenRecord, Ledger, Row, Seal
 from lambdas.metering.log import KEYS_MAX, Log
-from sandbox.memory import Fault, MemoryDynamoDB
+from sandbox.memory import Fault, MemoryDynamoDB, create_table
 from tests.unit.metering_stage import (
     ANYTHING,
     LICENSE,
@@ -23,7 +23,6 @@ from tests.unit.metering_stage import (
     seals_upto,
     usage,
 )
-from tests.world import create_table
 
 DAY_S = 24 * HOUR_S
 
