@@ -28,6 +28,10 @@ _MARKS = frozenset(
 """What stands before hour, minute and second. Python also takes hours and minutes with a fraction,
 and reads the fraction as one of a second, which ISO 8601 does not mean."""
 
+_DIGITS = "0123456789"
+_OFFSETS = ("Z", "z", "+", "-")
+"""What an offset begins with."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT = msgspec.json.Decoder(str)
 
@@ -60,6 +64,23 @@ def used_seconds(json: bytes, field: str, now_s: int) -> int:
     else:
         hint = f"more than {FUTURE_S_MAX // 60} minutes ahead; check the producer's clock"
     raise NotUnderstoodError(Reason.FUTURE, field, f"{field} is {json.decode()}, {hint}.")
+
+
+def without_fraction(text: str) -> str:
+    """Leave the fraction of a second out of a time; whatever is not surely one stays as it is.
+
+    For who remembers times: with fractions, hardly two are the same.
+
+    >>> without_fraction("2026-11-23T11:15:00.250417+01:00")
+    '2026-11-23T11:15:00+01:00'
+    """
+    if text[13:20:3] != "::." or len(text) >= TEXT_BYTES_MAX:
+        return text
+    offset = text[20:].lstrip(_DIGITS)
+    plain = offset[:1] in _OFFSETS and len(offset) <= len("+hh:mm")
+    if not plain or len(offset) == len(text) - 20:
+        return text
+    return text[:19] + offset
 
 
 # All records of a message often bear one time.

@@ -56,7 +56,7 @@ from lambdas.metering.quantities import (
 )
 from lambdas.metering.reasons import NotUnderstoodError, Reason, Rejected, shown
 from lambdas.metering.redrives import Redrive, read_redrive
-from lambdas.metering.timestamps import used_seconds
+from lambdas.metering.timestamps import used_seconds, without_fraction
 
 __all__ = [
     "Allocations",
@@ -205,7 +205,9 @@ def _read(delivery: _Delivery, index: int) -> Usage | Rejected:
 
 def _plain(delivery: _Delivery, index: int, record: PlainRecord) -> Usage | None:
     """Read a plain record at one go; None is the answer to whatever needs a closer look."""
-    id_, dimension = record.Id, record.Dimension
+    id_, dimension, time = record.Id, record.Dimension, record.Timestamp
+    if "." in time:
+        time = without_fraction(time)
     known = delivery.rules.dimensions
     if (
         not 1 <= len(id_) <= ID_CHARS_MAX
@@ -216,7 +218,7 @@ def _plain(delivery: _Delivery, index: int, record: PlainRecord) -> Usage | None
         return None
     try:
         named, name = _named(delivery, record)
-        used_s = _used_at(record.Timestamp, delivery.now_s)
+        used_s = _used_at(time, delivery.now_s)
     except NotUnderstoodError:
         return None
     quantity = record.Quantity * MICROS_PER_UNIT

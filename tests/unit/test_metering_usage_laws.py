@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from lambdas.metering.timestamps import without_fraction
 from lambdas.metering.usage import Redrive, Rejected, Usage, content_check, original_text
 from tests.unit.usage_messages import (
     ARN,
@@ -159,6 +160,44 @@ def test_a_number_of_a_plain_record_is_read_as_in_any_other(number: str) -> None
     body = json.dumps(record(Id="a", Quantity=0)).replace('"Quantity": 0', f'"Quantity": {number}')
 
     assert what(read(body)) == what(read(body[:-1] + ', "UsageAllocations": null}'))
+
+
+@pytest.mark.parametrize(
+    "begins",
+    ["2026-11-23T10:15:00", "2026-W48-1T10:15:00", "2026-11-23 10:15:59", "2026-11-23T10:15"],
+)
+@pytest.mark.parametrize("goes_on", ["", ".", ".5", ".999999999", ",5", ".5.5", ".\u0665", "+01.5"])
+@pytest.mark.parametrize(
+    "ends", ["", "Z", "z", "+01:00", "-01", "+", "Z5", "+01:00:00.5", "." * 70]
+)
+def test_a_time_of_a_plain_record_is_read_as_in_any_other(
+    begins: str, goes_on: str, ends: str
+) -> None:
+    plain = record(Id="a", Timestamp=begins + goes_on + ends)
+
+    assert what(read(plain)) == what(read(plain | {"UsageAllocations": None}))
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("2026-11-23T10:15:00.5Z", "2026-11-23T10:15:00Z"),
+        ("2026-11-23T10:15:00.123456789-01:00", "2026-11-23T10:15:00-01:00"),
+        ("2026-11-23T10:15:00.5+01:00", "2026-11-23T10:15:00+01:00"),
+        ("2026-11-23t10:15:00.5z", "2026-11-23t10:15:00z"),
+        ("2026-11-23T10:15:00.5+01:00:00", "2026-11-23T10:15:00.5+01:00:00"),
+        ("2026-11-23T10:15:00Z", "2026-11-23T10:15:00Z"),
+        ("2026-11-23T10:15:00.Z", "2026-11-23T10:15:00.Z"),
+        ("2026-11-23T10:15:00.5", "2026-11-23T10:15:00.5"),
+        ("2026-11-23T10:15:00.5.5Z", "2026-11-23T10:15:00.5.5Z"),
+        ("2026-11-23T10:15+01.5Z", "2026-11-23T10:15+01.5Z"),
+        (f"2026-11-23T10:15:00.{'5' * 58}Z", "2026-11-23T10:15:00Z"),
+        (f"2026-11-23T10:15:00.{'5' * 59}Z", f"2026-11-23T10:15:00.{'5' * 59}Z"),
+        ("", ""),
+    ],
+)
+def test_only_a_fraction_is_left_out_of_a_time(text: str, without: str) -> None:
+    assert without_fraction(text) == without
 
 
 @unhurried
