@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,12 @@ LOOKING = (
     ("parked",),
     ("unconfirmed",),
 )
-ACTING = (("tick", "--yes"), ("quarantine", "redrive", "--all", "--yes"))
+ACTING = (
+    ("tick", "--yes"),
+    ("quarantine", "redrive", "--all", "--yes"),
+    ("quarantine", "dismiss", "--reason", "bad-json", "--yes"),
+)
+ACTS = "For redrives, dismissals and ticks"
 
 
 def a_stage() -> Stage:
@@ -49,11 +55,17 @@ def a_stage() -> Stage:
     return stage
 
 
-def policy(heading: str) -> set[str]:
-    """The actions of the policy below a heading."""
+def statements(heading: str) -> list[dict[str, Any]]:
+    """The statements of the policy below a heading."""
     text = re.search(rf"### {heading}\n.*?```json\n(.*?)```", PAGE, re.DOTALL)
     assert text is not None
-    return {action for each in json.loads(text[1])["Statement"] for action in each["Action"]}
+    found: list[dict[str, Any]] = json.loads(text[1])["Statement"]
+    return found
+
+
+def policy(heading: str) -> set[str]:
+    """The actions of the policy below a heading."""
+    return {action for each in statements(heading) for action in each["Action"]}
 
 
 def done(stage: Stage, *commands: tuple[str, ...]) -> set[str]:
@@ -70,9 +82,17 @@ def test_looking_needs_what_the_policy_for_looking_allows() -> None:
 def test_acting_needs_what_its_policy_adds() -> None:
     looking = policy("For looking")
 
-    assert done(a_stage(), *ACTING) - looking == policy("For redrives and ticks")
+    assert done(a_stage(), *ACTING) - looking == policy(ACTS)
 
 
 @pytest.mark.parametrize("action", ["dynamodb:PutItem", "aws-marketplace:BatchMeterUsage"])
 def test_no_policy_lets_an_operator_write_the_ledger_or_meter(action: str) -> None:
-    assert action not in policy("For looking") | policy("For redrives and ticks")
+    assert action not in policy("For looking") | policy(ACTS)
+
+
+def test_what_an_operator_may_write_of_the_ledger_is_quarantine_alone() -> None:
+    [write] = [each for each in statements(ACTS) if "dynamodb:UpdateItem" in each["Action"]]
+
+    assert write["Condition"] == {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["quarantine"]}
+    }
