@@ -13,6 +13,7 @@ LOST_ANSWERS = (
     "test_a_call_of_unknown_effect_is_remembered_and_made_again_by_the_next_tick"
 )
 HOLES = "tests/integration/test_metering_holes.py::"
+RECORDS = "tests/integration/test_metering_holes_of_records.py::"
 
 BUGS = (
     Bug(
@@ -67,12 +68,8 @@ BUGS = (
         "accepted is not written over what another tick wrote",
         Edit(
             OUTCOMES,
-            """
-        if outcome.status is not Status.ACCEPTED:
-""",
-            """
-        if outcome.status:
-""",
+            'sets = [f"#d{at} = :o{at}" for at in places]',
+            'sets = [f"#d{at} = if_not_exists(#d{at}, :o{at})" for at in places]',
         ),
         hunters=(PRECEDENCE + "test_accepted_is_written_over_everything",),
     ),
@@ -104,7 +101,7 @@ BUGS = (
             "outcome.status not in (Status.EXPIRED, Status.DRY_RUN):",
             "outcome.status not in (Status.EXPIRED, Status.DRY_RUN, Status.UNCONFIRMED):",
         ),
-        hunters=(WHOLE,),
+        hunters=(RECORDS + "test_an_unconfirmed_record_is_not_redriven",),
         form=19,
     ),
     Bug(
