@@ -22,7 +22,7 @@ def read(item: Item, path: DocumentPath) -> Value | None:
     >>> read({"a": {"M": {"b": {"L": [{"S": "x"}]}}}}, ("a", "b", 0))
     {'S': 'x'}
     """
-    value: Value | None = item.get(path[0])  # type: ignore[arg-type]
+    value = _child({"M": item}, path[0])
     for part in path[1:]:
         if value is None:
             return None
@@ -32,7 +32,8 @@ def read(item: Item, path: DocumentPath) -> Value | None:
 
 def _child(value: Value, part: str | int) -> Value | None:
     if isinstance(part, str):
-        return value.get("M", {}).get(part)  # type: ignore[no-any-return]
+        members: Item = value.get("M", {})
+        return members.get(part)
     elements: list[Value] = value.get("L", [])
     return elements[part] if part < len(elements) else None
 

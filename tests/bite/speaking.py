@@ -51,12 +51,8 @@ BUGS = (
         "outcomes are written without precedence",
         Edit(
             OUTCOMES,
-            """
-        if outcome.status is not Status.ACCEPTED:
-""",
-            """
-        if not outcome.status:
-""",
+            'f"attribute_not_exists(#dimension) OR',
+            'f"attribute_exists(pk) OR attribute_not_exists(#dimension) OR',
         ),
         hunters=(
             WHOLE,

@@ -1,5 +1,6 @@
 """The bench counts right: small runs whose requests can be told beforehand; no times."""
 
+import re
 import subprocess
 from datetime import date
 from pathlib import Path
@@ -233,6 +234,32 @@ def test_the_page_has_a_place_for_every_table(name: str) -> None:
     _, found = replaced(PAGE.read_text("utf-8"), name, "")
 
     assert found
+
+
+@pytest.mark.parametrize(
+    ("row", "place", "format_"),
+    [
+        ("100 × 5, one event per message", 4, "{:.2f}"),
+        ("100 × 5, 100 per message, by license", 4, "{:.3f}"),
+        ("100 × 5, 100 per message, by account", 4, "{:.3f}"),
+        ("together", 1, "{:.2f}"),
+        ("together", 2, "{:.2f}"),
+        ("CloudWatch metrics and dashboard", 1, "{:.2f}"),
+        ("alarms", 1, "{:.2f}"),
+    ],
+)
+def test_the_readme_says_what_the_page_says(row: str, place: int, format_: str) -> None:
+    readme = (PAGE.parent.parent / "README.md").read_text("utf-8")
+    section = readme.partition("## What it costs")[2].partition("\n## ")[0]
+    [cells] = [
+        line.strip("| ").split(" | ")
+        for line in PAGE.read_text("utf-8").splitlines()
+        if line.startswith(f"| {row} |") and "$" in line
+    ]
+
+    dollars = float(cells[place].strip("*$"))
+
+    assert re.search(rf"(?<![\d.]){re.escape(format_.format(dollars))}(?!\d)", section)
 
 
 def test_the_hours_that_are_counted_include_those_with_targets() -> None:

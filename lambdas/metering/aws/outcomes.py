@@ -46,33 +46,29 @@ class Outcomes:
         }
 
     def put(self, record: SealedRecord, outcome: Outcome) -> bool:
-        """Write one record's outcome; tell whether it holds.
+        """Write one record's outcome other than accepted; tell whether it holds.
 
-        Accepted is written over everything. Anything else is written where there is nothing,
-        `parked` or a dry-run's mark: it is weaker than what another tick may have learned in the
-        meantime.
+        It is written where there is nothing, `parked` or a dry-run's mark: it is weaker than what
+        another tick may have learned in the meantime.
         """
         frozen = record.frozen
-        arguments: dict[str, Any] = {
+        arguments = {
             "UpdateExpression": "SET #dimension = :outcome, #expires = :expires",
+            "ConditionExpression": (
+                f"attribute_not_exists(#dimension) OR #dimension.#status = :parked OR ({_MARKED})"
+            ),
             "ExpressionAttributeNames": {
                 "#dimension": _DIMENSION + frozen.dimension,
                 "#expires": "expires",
+                **_MARKED_NAMES,
             },
             "ExpressionAttributeValues": {
                 ":outcome": {"M": _outcome_attribute(record, outcome)},
                 ":expires": {"N": str(outcome.at_s + AUDIT_KEPT_DAYS * DAY_S)},
-            },
-        }
-        if outcome.status is not Status.ACCEPTED:
-            arguments["ConditionExpression"] = (
-                f"attribute_not_exists(#dimension) OR #dimension.#status = :parked OR ({_MARKED})"
-            )
-            arguments["ExpressionAttributeNames"] |= _MARKED_NAMES
-            arguments["ExpressionAttributeValues"] |= {
                 ":parked": {"S": str(Status.PARKED)},
                 **_MARKED_VALUES,
-            }
+            },
+        }
         return self._items.update_if(_outcome_key(record.license, frozen.hour), arguments)
 
     def put_accepted(self, accepted: Sequence[tuple[SealedRecord, Outcome]]) -> None:
