@@ -189,6 +189,7 @@ def test_two_hours_that_do_not_fit_together_keep_all_of_their_tags() -> None:
         (THIS_HOUR, True),
     ]
     assert [len(each.allocations) for _, each in frozen_in(seals)] == [2500, 2500]
+    assert {each.at_s for each in seals} == {end_s(THIS_HOUR) + 600}
 
 
 @pytest.mark.parametrize("name", HOSTILE)

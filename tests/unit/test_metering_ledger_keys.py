@@ -82,6 +82,15 @@ def test_a_key_is_found_between_bytes_that_look_like_it() -> None:
     assert keys.check_of(wanted) == b"good"
 
 
+def test_a_key_is_found_between_and_within_runs_of_its_bytes() -> None:
+    keys = Keys()
+    run = b"aa" + b"x" + b"a" * 13
+
+    keys.add(run + b"a" * 12 + b"good" + run)
+
+    assert keys.check_of(b"a" * 12) == b"good"
+
+
 def test_keys_of_one_repeated_byte_are_found() -> None:
     keys = Keys()
     keys.add(b"a" * 12 + b"aaab" + b"a" * 11 + b"b" + b"here")

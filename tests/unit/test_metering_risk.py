@@ -94,6 +94,25 @@ def test_usage_that_nobody_seals_is_at_risk_too() -> None:
     assert risk(ledger, {}, now_s=NOW, terms=TERMS).at_risk == 2
 
 
+def test_a_shorter_window_closes_sooner() -> None:
+    ledger = Ledger()
+    sealed(ledger, "2026-11-23T08:00")
+
+    found = risk(ledger, {}, now_s=NOW, terms=Terms(window_hours=6))
+
+    assert found.left_s == at("2026-11-23T14:00") - NOW
+
+
+@pytest.mark.parametrize(("cut_over", "records"), [("12:00", 1), ("12:01", 0)])
+def test_usage_from_the_cut_over_on_is_at_risk(cut_over: str, records: int) -> None:
+    ledger = Ledger()
+    counted(ledger, "2026-11-22T12:00")
+
+    terms = Terms(metering_from_s=at(f"2026-11-22T{cut_over}"))
+
+    assert risk(ledger, {}, now_s=NOW, terms=terms).at_risk == records
+
+
 def test_a_record_whose_window_has_closed_is_at_risk_until_it_is_judged() -> None:
     ledger = Ledger()
     sealed(ledger, "2026-11-22T10:15")
