@@ -107,7 +107,7 @@ class Metering(Construct):
     def _grant_queue_and_ledger(self, role: iam.Role) -> None:
         role.add_to_policy(
             iam.PolicyStatement(
-                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
                 resources=[self.queue.queue_arn],
             )
         )

@@ -285,7 +285,10 @@ def _the_one(deployment: Deployment, begins: str) -> Waiting:
 def _read(deployment: Deployment, name: str) -> Quarantined:
     found = deployment.quarantine.get(name)
     if found is None:
-        raise OperatorError(f"{name} has left quarantine in this moment: it was redriven.")
+        raise OperatorError(
+            f"{name} has left quarantine: it was redriven. If it is listed all the same, pieces of"
+            " its text are missing; dismiss it."
+        )
     return found
 
 

@@ -49,10 +49,15 @@ class Changes:
         concerned: dict[LicenseKey, None] = {}
         for event in events:
             concerned |= dict.fromkeys(self._keep(event))
-        return [self._let_in_waiting(self.refresh(key)) for key in concerned]
+        licenses = [self.refresh(key) for key in concerned]
+        return [self._let_in_waiting(each) for each in licenses if each.version]
 
     def refresh(self, key: LicenseKey) -> License:
-        """Tell a license anew from all that is kept of it, and write and announce what differs."""
+        """Tell a license anew from all that is kept of it, and write and announce what differs.
+
+        Returns:
+            The license as it is now; with version 0, and not written, if nothing is kept of it.
+        """
         return self._change(key, lambda each: each)
 
     def entitle(
@@ -139,6 +144,10 @@ class Changes:
             before, now_ms = kept.license, int(self._clock() * 1000)
             told = license_of(key, kept.events, now_ms)
             version = 0
+            if before is None and not kept.events:
+                # Only its agreement points to it: whoever wrote that is about to keep the event,
+                # or has died before. A row of it would be of nobody.
+                return told
             if before is not None:
                 version = before.version
                 told = replace(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from lambdas.customers.license import LicenseKey, license_key_of_arn, license_key_of_legacy
-from lambdas.metering.aws import Message, Quarantined
+from lambdas.metering.aws import Message, Place, Quarantined
 from lambdas.metering.customer import Customers, Refusal
 from lambdas.metering.fold import Folded, fold, license_of
 from lambdas.metering.hours import DAY_HOURS, HOUR_S, start_s
@@ -37,8 +37,15 @@ It bounds a tick's memory, and the work that is lost if it dies."""
 HAND_BYTES_MAX = 48 * 1024 * 1024
 """Of bodies received at a time, since one message may have 1 MiB."""
 
+HAND_REDRIVES_MAX = 1_000
+"""Redrives counted at a time, since each takes two or three requests of its own."""
+
+REDRIVES_AT_ONCE = 100
+"""Redrives looked up before a look at the clock, and at what they brought: 1 MiB each, maybe."""
+
 HAND_S = 20
-"""How long to receive before folding, well within the messages' time out of sight."""
+"""How long to receive before folding, and then to look up redrives, well within the messages' time
+out of sight. To take redriven usage out of quarantine takes as long again."""
 
 RECEIVERS = 8
 """Receives at a time; one alone gets some 500 messages a second out of a queue."""
@@ -73,6 +80,8 @@ def drain(wiring: Wiring, summary: Summary, *, until_s: float, sure: bool = True
         if not messages and not drained:
             return
         sure = True
+        # Redrives take requests each; other usage is not to wait for them.
+        messages.sort(key=lambda each: '"Redrive"' in each.body)
         at = 0
         while at < len(messages) and wiring.clock() < until_s:
             hand = _read_hand(wiring, messages[at:])
@@ -115,7 +124,8 @@ class _Redriven:
 class _Hand:
     """What a handful of messages holds.
 
-    ``owners`` and ``usages`` stand side by side; ``redriven`` is by place in them.
+    ``owners`` and ``usages`` stand side by side; ``redriven`` is by place in them. ``redrives``
+    were looked up, and brought texts of so many ``redriven_bytes``.
     """
 
     oldest_s: int
@@ -125,6 +135,8 @@ class _Hand:
     redriven: dict[int, _Redriven] = field(default_factory=dict)
     rejected: list[Quarantined] = field(default_factory=list)
     replaced: list[Quarantined] = field(default_factory=list)
+    redrives: int = 0
+    redriven_bytes: int = 0
 
 
 def _count(wiring: Wiring, summary: Summary, hand: _Hand) -> None:
@@ -170,13 +182,15 @@ def _apply(wiring: Wiring, hand: _Hand, quarantine: Sequence[Quarantined]) -> No
     """Write quarantine before what it replaces goes, so that usage is always somewhere."""
     for _ in wiring.parallel(wiring.quarantine.put, quarantine):
         pass
-    for each in hand.replaced:
-        wiring.quarantine.delete(each)
-    for redriven in hand.redriven.values():
-        if redriven.quarantined is not None:
-            wiring.quarantine.delete(redriven.quarantined)
-        if redriven.expired is not None:
-            wiring.outcomes.put_redriven(redriven.expired, wiring.now_s())
+    redriven, now_s = hand.redriven.values(), wiring.now_s()
+    counted = (each.quarantined for each in redriven if each.quarantined is not None)
+    # What several usages came from is there as often, and is to be deleted once.
+    gone = dict.fromkeys([*hand.replaced, *counted])
+    for _ in wiring.parallel(wiring.quarantine.delete, gone):
+        pass
+    cells = dict.fromkeys(each.expired for each in redriven if each.expired is not None)
+    for _ in wiring.parallel(lambda cell: wiring.outcomes.put_redriven(cell, now_s), cells):
+        pass
 
 
 def _refused(
@@ -212,8 +226,9 @@ def _read_hand(wiring: Wiring, messages: Sequence[Message]) -> _Hand:
     rules = Rules(frozenset(wiring.terms.dimensions), wiring.terms.product_code)
     hand = _Hand(oldest_s=now_s)
     usages, owners = hand.usages, hand.owners
+    redrives: list[tuple[Message, Redrive]] = []
     for message in messages:
-        if len(hand.usages) + len(hand.rejected) >= HAND_RECORDS_MAX:
+        if len(usages) + len(hand.rejected) >= HAND_RECORDS_MAX:
             break
         hand.messages.append(message)
         hand.oldest_s = min(hand.oldest_s, message.sent_s)
@@ -229,10 +244,18 @@ def _read_hand(wiring: Wiring, messages: Sequence[Message]) -> _Hand:
                 owners.append(message)
             elif isinstance(each, Rejected):
                 hand.rejected.append(_quarantined(wiring, each, message.id, now_s))
-            elif each.license is not None:
-                _take_expired(wiring, hand, message, each, now_s)
             else:
-                _take_quarantined(wiring, hand, message, each, rules, now_s)
+                redrives.append((message, each))
+        if len(redrives) == REDRIVES_AT_ONCE:
+            _take_redriven(wiring, hand, redrives, rules, now_s)
+            redrives = []
+            if (
+                hand.redrives >= HAND_REDRIVES_MAX
+                or hand.redriven_bytes >= HAND_BYTES_MAX
+                or wiring.clock() >= now_s + HAND_S
+            ):
+                break
+    _take_redriven(wiring, hand, redrives, rules, now_s)
     return hand
 
 
@@ -252,8 +275,34 @@ def _quarantined(wiring: Wiring, rejected: Rejected, message_id: str, now_s: int
     )
 
 
+def _take_redriven(
+    wiring: Wiring,
+    hand: _Hand,
+    redrives: Sequence[tuple[Message, Redrive]],
+    rules: Rules,
+    now_s: int,
+) -> None:
+    """Look up what redrives point to; what is not there any more was counted."""
+    hand.redrives += len(redrives)
+    of_quarantined = [each for each in redrives if each[1].license is None]
+    names = [(redrive.key + (redrive.check or b"")).hex() for _, redrive in of_quarantined]
+    found = wiring.parallel(wiring.quarantine.get, names)
+    for (message, redrive), before in zip(of_quarantined, found, strict=True):
+        if before is not None:
+            hand.redriven_bytes += len(before.text)
+            _take_quarantined(wiring, hand, message, redrive, before, rules, now_s)
+    of_expired = [each for each in redrives if each[1].license is not None]
+    _take_expired(wiring, hand, of_expired, now_s)
+
+
 def _take_quarantined(
-    wiring: Wiring, hand: _Hand, message: Message, redrive: Redrive, rules: Rules, now_s: int
+    wiring: Wiring,
+    hand: _Hand,
+    message: Message,
+    redrive: Redrive,
+    before: Quarantined,
+    rules: Rules,
+    now_s: int,
 ) -> None:
     """Read quarantined usage once more, to be counted under the key it has had from the first.
 
@@ -261,9 +310,6 @@ def _take_quarantined(
     gives one usage, that has the quarantined key; if a whole message now gives several, each has
     the key that it would have had in its message.
     """
-    before = wiring.quarantine.get((redrive.key + (redrive.check or b"")).hex())
-    if before is None:
-        return
     found = read_message(
         before.text,
         message_id=before.message_id,
@@ -311,35 +357,43 @@ def _too_old(wiring: Wiring, before: Quarantined, usage: Usage) -> Quarantined:
 
 
 def _take_expired(
-    wiring: Wiring, hand: _Hand, message: Message, redrive: Redrive, now_s: int
+    wiring: Wiring, hand: _Hand, redrives: Sequence[tuple[Message, Redrive]], now_s: int
 ) -> None:
-    """Take up an expired usage record again: certainly not billed, so it may be counted anew."""
-    assert redrive.license is not None and redrive.hour is not None  # noqa: PT018 a cell has both
-    who, dimension, hour = cell = (redrive.license, redrive.dimension, redrive.hour)
-    place = wiring.outcomes.expired(cell)
-    record = wiring.log.sealed_record(place) if place else None
-    if record is None or start_s(hour) < now_s - REDRIVE_DAYS_MAX * DAY_HOURS * HOUR_S:
-        return
-    frozen = record.frozen
-    hand.oldest_s = min(hand.oldest_s, frozen.timestamp_s)
-    hand.redriven[len(hand.usages)] = _Redriven(expired=cell)
-    hand.owners.append(message)
-    hand.usages.append(
-        Usage(
-            key=redrive.key,
-            check=content_check(dimension, frozen.quantity, frozen.allocations),
-            id=None,
-            named=Named(),
-            license=who,
-            dimension=dimension,
-            quantity=frozen.quantity,
-            used_s=frozen.timestamp_s,
-            allocations=frozen.allocations,
-            arrived_s=message.sent_s,
-            index=0,
-            bill_at_s=now_s if redrive.bill_now else None,
+    """Take up expired usage records again: certainly not billed, so they may be counted anew."""
+    cells = [_cell(redrive) for _, redrive in redrives]
+    places: list[Place | None] = list(wiring.parallel(wiring.outcomes.expired, cells))
+    records = wiring.log.sealed_records({each for each in places if each is not None})
+    oldest_s = now_s - REDRIVE_DAYS_MAX * DAY_HOURS * HOUR_S
+    for (message, redrive), cell, place in zip(redrives, cells, places, strict=True):
+        who, dimension, hour = cell
+        record = None if place is None else records.get(place)
+        if record is None or start_s(hour) < oldest_s:
+            continue
+        frozen = record.frozen
+        hand.oldest_s = min(hand.oldest_s, frozen.timestamp_s)
+        hand.redriven[len(hand.usages)] = _Redriven(expired=cell)
+        hand.owners.append(message)
+        hand.usages.append(
+            Usage(
+                key=redrive.key,
+                check=content_check(dimension, frozen.quantity, frozen.allocations),
+                id=None,
+                named=Named(),
+                license=who,
+                dimension=dimension,
+                quantity=frozen.quantity,
+                used_s=frozen.timestamp_s,
+                allocations=frozen.allocations,
+                arrived_s=message.sent_s,
+                index=0,
+                bill_at_s=now_s if redrive.bill_now else None,
+            )
         )
-    )
+
+
+def _cell(redrive: Redrive) -> Cell:
+    assert redrive.license is not None and redrive.hour is not None  # noqa: PT018 a cell has both
+    return redrive.license, redrive.dimension, redrive.hour
 
 
 def _keys_of(wiring: Wiring, hand: _Hand, customers: Customers) -> set[bytes]:

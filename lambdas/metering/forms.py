@@ -17,6 +17,8 @@ from lambdas.metering.quantities import ABSENT, INTEGER_DIGITS_MAX, given
 from lambdas.metering.reasons import NotUnderstoodError, Reason, kind_of, shown
 
 PRODUCT_CODE_CHARS_MAX = 255
+IDENTIFIER_CHARS_MAX = 255
+DIMENSION_CHARS_MAX = 255
 """Of BatchMeterUsage (botocore 1.44.5, service model)."""
 
 RECORDS_MAX = 20_000

@@ -35,20 +35,26 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     The event is not looked at: what is to be done stands in the queue and in the ledger.
     """
     log = logger()
+    summary = Summary()
     try:
         until_s = time.time() + context.get_remaining_time_in_millis() / 1000 - RESERVE_S
         wired = wiring()
-        summary = tick(wired, until_s=until_s)
+        tick(wired, until_s=until_s, summary=summary)
         if summary.hours_sealed or summary.quarantined:
             # Once an hour, and when there is more: a count reads what it counts.
             summary.in_quarantine = wired.quarantine.size()
     except Exception:
-        # Nothing is consumed: what this tick took up is there for the next one.
-        log.exception("The tick failed; usage stays where it is, and the next tick goes on")
+        # Nothing is consumed: what this tick took up is there for the next one. What it has done is
+        # told now or never, since the next tick finds it done.
+        log.exception(
+            "The tick failed; usage stays where it is, and the next tick goes on",
+            extra={"summary": summary.as_json()},
+        )
+        _emit(summary, ticks=0)
         raise
     answer = summary.as_json()
     log.info("Tick", extra={"summary": answer})
-    _emit(summary)
+    _emit(summary, ticks=1)
     return answer
 
 
@@ -83,11 +89,11 @@ def wiring() -> Wiring:
     )
 
 
-def _emit(summary: Summary) -> None:
-    """Emit what happened as metrics, zeros left out."""
+def _emit(summary: Summary, *, ticks: int) -> None:
+    """Emit what happened as metrics, zeros left out, and how many ticks succeeded."""
     risk = summary.risk
     counts = {
-        Metric.TICKS: 1,
+        Metric.TICKS: ticks,
         Metric.COUNTED: summary.counted,
         Metric.DUPLICATES: summary.duplicates,
         Metric.QUARANTINED: summary.quarantined.total(),
@@ -105,13 +111,15 @@ def _emit(summary: Summary) -> None:
         Metric.QUANTITY_PARKED: risk.micros_parked / MICROS_PER_UNIT,
         Metric.LICENSES_ENDING: summary.ending,
     }
-    for name, count in counts.items():
-        if count:
-            metrics().add_metric(name, MetricUnit.Count, count)
-    for name, seconds in (
-        (Metric.OLDEST_UNBILLED, risk.oldest_s),
-        (Metric.FINAL_FLUSH_LEFT, summary.final_flush_left_s),
-    ):
-        if seconds is not None:
-            metrics().add_metric(name, MetricUnit.Seconds, seconds)
-    metrics().flush_metrics()
+    times = {
+        Metric.OLDEST_UNBILLED: risk.oldest_s,
+        Metric.FINAL_FLUSH_LEFT: summary.final_flush_left_s,
+    }
+    told: list[tuple[Metric, MetricUnit, float]] = [
+        *((name, MetricUnit.Count, count) for name, count in counts.items() if count),
+        *((name, MetricUnit.Seconds, left) for name, left in times.items() if left is not None),
+    ]
+    for each in told:
+        metrics().add_metric(*each)
+    if told:
+        metrics().flush_metrics()

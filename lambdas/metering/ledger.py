@@ -250,6 +250,7 @@ class Ledger:
     Attributes:
         first: number of the oldest entry read; its keys and all newer ones are known.
         last: number of the newest entry read; 0 while the log is empty.
+        last_seal: number of the newest seal among them.
         first_at_s: when the oldest entry read was written.
         began_s: when the very first entry of the log was written.
         watermark: every hour up to this one is sealed for everyone.
@@ -263,6 +264,7 @@ class Ledger:
 
     first: int = 1
     last: int = 0
+    last_seal: int = 0
     first_at_s: int = 0
     began_s: int = 0
     watermark: Hour = _NO_HOUR
@@ -297,6 +299,7 @@ class Ledger:
             self._apply_seal(number, entry)
 
     def _apply_seal(self, number: int, seal: Seal) -> None:
+        self.last_seal = number
         for record in records_of(number, seal):
             self.unfinished[record.cell] = record
         if seal.everyone:

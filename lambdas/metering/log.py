@@ -98,12 +98,18 @@ class Log:
 
     def sealed_record(self, place: Place) -> SealedRecord | None:
         """Read one record of a seal, wherever in the log that is; None once it has expired."""
-        number, position = place
-        packed = self._table.entry(number)
-        entry = unpack(packed) if packed else None
-        if not isinstance(entry, Seal):
-            return None
-        return next((each for each in records_of(number, entry) if each.place == position), None)
+        return self.sealed_records([place]).get(place)
+
+    def sealed_records(self, places: Collection[Place]) -> dict[Place, SealedRecord]:
+        """Read records of seals, each seal once; those that have expired are left out."""
+        found: dict[Place, SealedRecord] = {}
+        for number in sorted({number for number, _ in places}):
+            packed = self._table.entry(number)
+            entry = unpack(packed) if packed else None
+            if isinstance(entry, Seal):
+                records = records_of(number, entry)
+                found |= {each.at: each for each in records if each.at in places}
+        return found
 
     def _read_cold(self, needed_s: int) -> Ledger:
         """Read back as far as keys, open usage and unfinished records may lie."""
@@ -121,10 +127,8 @@ class Log:
         for cell, record in list(ledger.unfinished.items()):
             if record.seal <= settled.upto and (record.seal, record.place) not in listed:
                 del ledger.unfinished[cell]
-        for place in listed:
-            record_before = self.sealed_record(place) if place[0] < ledger.first else None
-            if record_before is not None:
-                ledger.unfinished[record_before.cell] = record_before
+        before = self.sealed_records({place for place in listed if place[0] < ledger.first})
+        ledger.unfinished |= {record.cell: record for record in before.values()}
         return ledger
 
     def _read_back(

@@ -7,12 +7,9 @@ from hashlib import blake2b
 import msgspec
 
 from lambdas.customers.license import is_license_arn, license_key_of_arn
-from lambdas.metering.forms import PRODUCT_CODE_CHARS_MAX
+from lambdas.metering.forms import IDENTIFIER_CHARS_MAX, PRODUCT_CODE_CHARS_MAX
 from lambdas.metering.keys import name_of_account, name_of_legacy, name_of_license
 from lambdas.metering.reasons import NotUnderstoodError, Reason, shown
-
-IDENTIFIER_CHARS_MAX = 255
-"""Of BatchMeterUsage (botocore 1.44.5, service model), as in the patterns below."""
 
 _ACCOUNT = re.compile(r"[0-9]{1,255}")
 _PRODUCT_CODE = re.compile(r"[-a-zA-Z0-9/=:_.@]*")

@@ -11,10 +11,19 @@ from typing import Literal
 import msgspec
 
 from lambdas.customers.license import LicenseKey
-from lambdas.metering.forms import Message
+from lambdas.metering.forms import (
+    DIMENSION_CHARS_MAX,
+    IDENTIFIER_CHARS_MAX,
+    PRODUCT_CODE_CHARS_MAX,
+    Message,
+)
 from lambdas.metering.hours import Hour, hour_from_text
 from lambdas.metering.keys import KEY_BYTES, record_key
 from lambdas.metering.reasons import NotUnderstoodError, Reason, shown
+
+LICENSE_KEY_BYTES_MAX = PRODUCT_CODE_CHARS_MAX + len("/") + 4 * IDENTIFIER_CHARS_MAX
+"""Of a legacy customer, whose identifier may have any letters; the last part of a license's ARN is
+shorter. DynamoDB has room for 2,048 bytes in a partition key."""
 
 _KEY_AND_CHECK = re.compile(r"[0-9a-fA-F]{32}")
 
@@ -65,7 +74,7 @@ def read_redrive(message: Message, arrived_s: int) -> Redrive:
     'ccddeeff'
 
     Raises:
-        NotUnderstoodError: it asks for nothing, or for two things at once.
+        NotUnderstoodError: it asks for nothing, for two things at once, or for what cannot be.
     """
     try:
         order = _ORDER.decode(message.body.removeprefix("\ufeff")).Redrive
@@ -82,6 +91,12 @@ def read_redrive(message: Message, arrived_s: int) -> Redrive:
         return Redrive(key, check, None, "", None, bill_now, arrived_s)
     if not order.License or not order.Dimension or not order.Hour:
         raise _bad_redrive("Give Key, or all of License, Dimension and Hour.")
+    if len(order.License.encode()) > LICENSE_KEY_BYTES_MAX:
+        tell = f"License is {shown(order.License)}; give the last part of the license's ARN."
+        raise _bad_redrive(tell)
+    if len(order.Dimension) > DIMENSION_CHARS_MAX:
+        tell = f"Dimension has {len(order.Dimension):,} characters; {DIMENSION_CHARS_MAX} at most."
+        raise _bad_redrive(tell)
     try:
         hour = hour_from_text(order.Hour)
     except ValueError:

@@ -32,6 +32,10 @@ MONTH_END_SETTLE_S = 3 * HOUR_S
 """The last hour of a month stays open this long: its usage cannot ride on into the next, and
 AWS Marketplace takes the month's records for six hours."""
 
+MONTH_END_ENDING_S = 35 * 60
+"""A license that ends is kept open for longer in the last hour of a month, for the same reason;
+25 minutes are left to send its records."""
+
 BACKLOG_WAIT_S = 2 * HOUR_S
 """With messages still queued an hour waits this long; then usage must ride on, or nothing of it
 would ever be sent."""
@@ -53,18 +57,38 @@ def first_entry(now_s: int) -> Seal:
     return Seal(now_s, Hour(hour_of(now_s) - DAY_HOURS), everyone=True, records={})
 
 
-def hour_due(ledger: Ledger, *, now_s: int, drained: bool, terms: Terms) -> Hour | None:
+def hour_due(
+    ledger: Ledger, *, now_s: int, drained: bool, terms: Terms, hidden: bool = False
+) -> Hour | None:
     """Return the last hour that is over and settled, if the watermark is not there yet.
 
     An hour is settled some minutes after its end if the queue was empty, and after two hours in
     any case. Hours settle in order.
+
+    Args:
+        ledger: the state of the log.
+        now_s: the time.
+        drained: whether a receive found the queue empty.
+        terms: how this product is metered.
+        hidden: whether the queue holds messages all the same, which somebody received and may not
+            have counted. Their usage rides on where it is late, but not into the next month.
     """
     due: Hour | None = None
     hour = Hour(ledger.watermark + 1)
-    while _is_settled(hour, now_s=now_s, drained=drained, terms=terms):
+    while _is_settled(
+        hour,
+        now_s=now_s,
+        drained=drained and not (hidden and is_last_of_month(hour)),
+        terms=terms,
+    ):
         due = hour
         hour = Hour(hour + 1)
     return due
+
+
+def ends_month(ledger: Ledger, upto: Hour) -> bool:
+    """Tell whether a seal up to an hour would close the last one of a month."""
+    return any(map(is_last_of_month, map(Hour, range(ledger.watermark + 1, upto + 1))))
 
 
 def _is_settled(hour: Hour, *, now_s: int, drained: bool, terms: Terms) -> bool:
@@ -101,15 +125,19 @@ def seals_for_ending(
     """Freeze the records of licenses that end, up to the current hour.
 
     AWS Marketplace takes their last usage for one hour only, and the current hour is part of it;
-    some minutes of that are left to usage in flight.
+    some minutes of that are left to usage in flight, and more in the last hour of a month, which is
+    the last that its usage can go to.
     """
     upto = hour_of(now_s)
+    settle_s = terms.ending_settle_minutes * 60
+    if is_last_of_month(upto) or is_last_of_month(hour_of(now_s - terms.settle_minutes * 60)):
+        settle_s = max(settle_s, MONTH_END_ENDING_S)
     waited = {
         each.key: each
         for each in ending
         if each.state is State.ENDING
         and each.ending_since_s is not None
-        and now_s - each.ending_since_s >= terms.ending_settle_minutes * 60
+        and now_s - each.ending_since_s >= settle_s
     }
     records = _Freezing(ledger, upto, waited, now_s).usage_records(waited.keys())
     return list(_fitting(records, upto, now_s, everyone=False)) if records else []

@@ -302,8 +302,14 @@ class _Submission:
             and before.reason == outcome.reason == NOT_SUBSCRIBED
             and outcome.status is Status.PARKED
         )
-        if not still_parked and not self.wiring.outcomes.put(record, outcome):
-            return
+        try:
+            if not still_parked and not self.wiring.outcomes.put(record, outcome):
+                return
+        except Exception:
+            # It may be there all the same, and no later tick would tell of it.
+            with self.lock:
+                self.summary.note(record, outcome)
+            raise
         with self.lock:
             self.summary.note(record, outcome)
             if outcome.is_final:
@@ -362,5 +368,6 @@ def _note_settled(wiring: Wiring, ledger: Ledger) -> None:
     """Write the hint: up to where all is final but for a listed few."""
     places = sorted(each.at for each in ledger.unfinished.values())
     listed, rest = places[:SETTLED_LISTED_MAX], places[SETTLED_LISTED_MAX:]
-    upto = rest[0][0] - 1 if rest else ledger.last
+    # A seal, since folds expire sooner: their numbers are given anew after a pause of weeks.
+    upto = rest[0][0] - 1 if rest else ledger.last_seal
     wiring.log.note_settled(Settled(upto, tuple(place for place in listed if place[0] <= upto)))

@@ -25,6 +25,7 @@ import msgspec
 
 from lambdas.customers.license import LicenseKey
 from lambdas.metering.forms import (
+    DIMENSION_CHARS_MAX,
     Form,
     Message,
     PlainRecord,
@@ -79,10 +80,10 @@ ID_CHARS_MAX = 256
 SOURCE_CHARS_MAX = 2_048
 """Ours: CloudEvents 1.0 sets no limit to the URI that names a source."""
 
-DIMENSION_CHARS_MAX = 255
-"""Of BatchMeterUsage (botocore 1.44.5, service model)."""
-
 _TIMES_REMEMBERED = 4_096
+
+# All records of a message may be refused, and each is asked for by itself.
+_split_once = lru_cache(maxsize=1)(split)
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):
@@ -180,7 +181,7 @@ def original_text(body: str, index: int) -> str:
     >>> original_text('{"UsageRecords": [{"Quantity": 1}, {"Quantity": 2.50}]}', 1)
     '{"UsageRecords": [{"Quantity": 2.50}]}'
     """
-    return standalone(split(body), index)
+    return standalone(_split_once(body), index)
 
 
 class _Delivery(msgspec.Struct, frozen=True, gc=False):

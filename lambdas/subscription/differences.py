@@ -16,7 +16,6 @@ from lambdas.customers.license import (
     is_license_arn,
     license_key_of_arn,
 )
-from lambdas.subscription.events import NO_END
 
 SAID = "reconciliation"
 
@@ -45,7 +44,7 @@ class Difference(StrEnum):
     """A license that is active there and not here."""
 
     MISSED_END = "missed-end"
-    """A license that is active here, and all of whose agreements have ended."""
+    """A license that is active here, and none of whose agreements is in force."""
 
     MISSED_TERMS = "missed-terms"
     """A license whose ARN, start or end we do not hold as AWS Marketplace does."""
@@ -130,10 +129,10 @@ def finding_of_license(
         return None
     if not agreements:
         return Finding(Difference.UNKNOWN_AGREEMENT, each.key, each.agreement_id)
-    over = [one for one in agreements if one.status not in NO_END]
-    if not over or any(one.status == ACTIVE for one in over):
+    # One that was renewed or replaced ends nothing, as long as the next one gives this license too.
+    if any(one.status == ACTIVE for one in agreements):
         return None
-    last = max(over, key=lambda one: (one.id == each.agreement_id, one.end_ms or 0, one.id))
+    last = max(agreements, key=lambda one: (one.id == each.agreement_id, one.end_ms or 0, one.id))
     repair = _event(Kind.CLOSED, each.key, last, asked_ms, arn="")
     return Finding(Difference.MISSED_END, each.key, last.id, (repair,))
 
@@ -159,7 +158,7 @@ def _sold_before(each: License, agreement: Agreement) -> bool:
 
 
 def _changed_recently(each: License, asked_ms: int) -> bool:
-    times = (each.registered_s, each.active_since_s, each.ending_since_s)
+    times = (each.registered_s, each.active_since_s, each.ending_since_s, each.notice_s)
     last_s = max((time for time in times if time is not None), default=0)
     return asked_ms // 1000 - last_s < RECENT_S
 

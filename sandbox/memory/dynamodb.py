@@ -8,7 +8,7 @@ parameter. Items never expire here; AWS itself deletes expired items days late.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
@@ -102,7 +102,11 @@ class TableFaults:
 
 
 class MemoryDynamoDB(Double):
-    """DynamoDB for real clients: `client()` makes one, `items(table)` looks without a call."""
+    """DynamoDB for real clients: `client()` makes one, `items(table)` looks without a call.
+
+    Attributes:
+        struck: how often each fault changed an answer.
+    """
 
     service = "dynamodb"
     throttling_codes: ClassVar = ("ProvisionedThroughputExceededException", "ThrottlingException")
@@ -119,6 +123,7 @@ class MemoryDynamoDB(Double):
     ) -> None:
         super().__init__(now=now, rng=rng, on_call=on_call, on_answer=on_answer)
         self.faults = faults or TableFaults()
+        self.struck: Counter[str] = Counter()
         self._tables: dict[str, Table] = {}
         self._tokens = transactions.Tokens()
         get = _READ | {"TableName", "Key", "ReturnConsumedCapacity"}
@@ -210,7 +215,9 @@ class MemoryDynamoDB(Double):
         """One row by its key, and the units it took to look."""
         primary = table.primary_key(stored_item(wire_key))
         lag = self._lag(table, consistent=consistent)
-        found = lag[primary] if primary in lag else table.rows.get(primary)
+        current = table.rows.get(primary)
+        found = lag.get(primary, current)
+        self.struck["stale read"] += found is not current
         return found, read_units(found.bytes if found else 0, consistent=consistent)
 
     def _get_item(self, params: Params) -> Answer:
@@ -240,6 +247,7 @@ class MemoryDynamoDB(Double):
             items, unprocessed, units = [], [], 0.0
             for key in request["Keys"]:
                 if answer_bytes > BATCH_GET_BYTES_MAX or self._chance(self.faults.unprocessed):
+                    self.struck["unprocessed key"] += 1
                     unprocessed.append(key)
                     continue
                 found, cost = self._found(table, key, consistent=consistent)
@@ -264,7 +272,10 @@ class MemoryDynamoDB(Double):
             raise invalid("Consistent reads are not supported on global secondary indexes")
         index = table.primary if index_name is None else table.indexes[index_name]
         lag = self._lag(table, consistent=consistent)
-        answer, read_bytes = page(Reading(table, index, params, bind(params), lag))
+        reading = Reading(table, index, params, bind(params), lag)
+        answer, read_bytes = page(reading)
+        if lag:
+            self.struck["stale read"] += page(replace(reading, lag={}))[0] != answer
         units = read_units(read_bytes, consistent=consistent)
         return answer | self._consumed(table.name, params, read=units)
 
@@ -305,6 +316,7 @@ class MemoryDynamoDB(Double):
             units, unprocessed = 0, []
             for request, write in zip(requests, plans[name], strict=True):
                 if self._chance(self.faults.unprocessed):
+                    self.struck["unprocessed request"] += 1
                     unprocessed.append(request)
                     continue
                 units += write.units

@@ -7,7 +7,7 @@ arrival for retention.
 
 import enum
 import heapq
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -98,7 +98,11 @@ class QueueSettings:
 
 
 class Queue:
-    """One queue. `messages()` looks into it without a call."""
+    """One queue. `messages()` looks into it without a call.
+
+    Attributes:
+        struck: how often each fault changed what a consumer saw.
+    """
 
     def __init__(
         self, name: str, settings: QueueSettings, rng: Random, *, created_at: float
@@ -110,6 +114,7 @@ class Queue:
         self.created_at = created_at
         self.purged_at = float("-inf")
         self.counts = dict.fromkeys(State, 0)
+        self.struck: Counter[str] = Counter()
         self._rng = rng
         self._messages: dict[str, Message] = {}
         self._visible: list[Message] = []
@@ -153,8 +158,10 @@ class Queue:
             message = self._drawn()
             if message.state is State.IN_FLIGHT and message.duplicates_due:
                 message.duplicates_due -= 1
+                self.struck["duplicate"] += 1
             elif message.state is not State.VISIBLE:
                 continue
+            self.struck["undead"] += message.undead
             self._deliver(message, now, visibility_seconds)
             delivered.append(message)
             if duplicate and self._rng.random() < duplicate:
@@ -165,6 +172,10 @@ class Queue:
             for message in delivered:
                 self._show(message)
         return delivered
+
+    def note_cut(self, fault: str, wanted: int) -> None:
+        """Count a receive that a fault lets stop early, if there is something that it misses."""
+        self.struck[fault] += self.counts[State.VISIBLE] > wanted
 
     def _drawn(self) -> Message:
         place = int(self._rng.random() * len(self._visible))

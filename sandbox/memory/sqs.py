@@ -223,6 +223,7 @@ class MemorySQS(Double):
         require_range("DelaySeconds", delay, 0, DELAY_SECONDS_MAX)
         if self.faults.arrival_seconds_max:
             delay += self.rng.random() * self.faults.arrival_seconds_max
+            queue.struck["late arrival"] += 1
         message = queue.send(body, now=self.now(), delay_seconds=delay)
         return {"MessageId": message.id, "MD5OfMessageBody": _md5(body)}
 
@@ -239,9 +240,13 @@ class MemorySQS(Double):
             )
         for entry in params["Entries"]:
             require_legal(entry["MessageBody"], queue.settings.message_bytes_max)
-        return self._batch("SendMessageBatch", params, lambda entry: self._sent(queue, entry))
+        return self._batch(
+            "SendMessageBatch", queue, params, lambda entry: self._sent(queue, entry)
+        )
 
-    def _batch(self, operation: str, params: Params, one: Callable[[Params], Answer]) -> Answer:
+    def _batch(
+        self, operation: str, queue: Queue, params: Params, one: Callable[[Params], Answer]
+    ) -> Answer:
         """Each entry by itself: what fails is listed, the others are done."""
         entries = params["Entries"]
         require_batch(entries)
@@ -249,6 +254,7 @@ class MemorySQS(Double):
         for entry in entries:
             require_known(entry, _ENTRY_PARAMETERS[operation], where=operation)
             if self._chance(self.faults.failed_entry):
+                queue.struck["failed entry"] += 1
                 failed.append({"Id": entry["Id"], "Code": "InternalError", "SenderFault": False})
                 continue
             try:
@@ -283,8 +289,10 @@ class MemorySQS(Double):
         wanted = min(wanted, room)
         if self._chance(faults.empty):
             wanted = 0
+            queue.note_cut("empty", wanted)
         elif wanted > 1 and self._chance(faults.partial):
             wanted = 1 + int(self.rng.random() * (wanted - 1))
+            queue.note_cut("partial", wanted)
         messages = queue.receive(
             wanted, now=self.now(), visibility_seconds=visibility, duplicate=faults.duplicate
         )
@@ -306,7 +314,9 @@ class MemorySQS(Double):
     def _delete_message_batch(self, params: Params) -> Answer:
         queue = self._queue(params["QueueUrl"])
         self._bill(0)
-        return self._batch("DeleteMessageBatch", params, lambda entry: self._deleted(queue, entry))
+        return self._batch(
+            "DeleteMessageBatch", queue, params, lambda entry: self._deleted(queue, entry)
+        )
 
     def _change_visibility(self, params: Params) -> Answer:
         self._bill(0)
@@ -322,7 +332,7 @@ class MemorySQS(Double):
         queue = self._queue(params["QueueUrl"])
         self._bill(0)
         return self._batch(
-            "ChangeMessageVisibilityBatch", params, lambda entry: self._changed(queue, entry)
+            "ChangeMessageVisibilityBatch", queue, params, lambda entry: self._changed(queue, entry)
         )
 
 

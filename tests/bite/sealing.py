@@ -5,7 +5,10 @@ from tests.bite.bug import CORE, Bug, Edit
 SEAL = "lambdas/metering/seal.py"
 LOG = "lambdas/metering/log.py"
 LEDGER = "lambdas/metering/ledger.py"
+TICK = "lambdas/metering/tick.py"
 HOLES = "tests/integration/test_metering_holes_of_records.py::"
+OLD_LOGS = "tests/integration/test_metering_old_logs.py::"
+MONTH_ENDS = "tests/integration/test_metering_month_ends.py::"
 
 BUGS = (
     Bug(
@@ -29,6 +32,25 @@ BUGS = (
         ),
         hunters=(CORE, HOLES + "test_an_hour_is_not_sealed_over_a_backlog"),
         form=12,
+    ),
+    Bug(
+        "a month is closed over messages that are out of sight",
+        Edit(TICK, "not ends_month(ledger, due) or wiring.queue.is_empty()", "True"),
+        hunters=(
+            CORE,
+            MONTH_ENDS + "test_a_month_is_not_closed_over_messages_that_are_out_of_sight",
+        ),
+    ),
+    Bug(
+        "a license that ends is closed as early in the last hour of a month",
+        Edit(
+            SEAL,
+            "settle_s = max(settle_s, MONTH_END_ENDING_S)",
+            "pass",
+        ),
+        hunters=(
+            MONTH_ENDS + "test_a_license_that_comes_back_in_a_months_last_hour_goes_on_in_it",
+        ),
     ),
     Bug(
         "a seal for some licenses closes the hour for all",
@@ -130,6 +152,13 @@ BUGS = (
             "lambdas/metering/submit.py",
             "Settled(upto, tuple(place for place in listed if place[0] <= upto))",
             "Settled(upto)",
+        ),
+    ),
+    Bug(
+        "the hint names a fold",
+        Edit("lambdas/metering/submit.py", "else ledger.last_seal", "else ledger.last"),
+        hunters=(
+            OLD_LOGS + "test_numbers_that_are_given_anew_after_a_pause_are_not_taken_for_final",
         ),
     ),
 )

@@ -2,6 +2,7 @@
 
 from tests.bite.bug import CORE, Bug, Edit
 
+SEAL = "lambdas/metering/seal.py"
 SUBMIT = "lambdas/metering/submit.py"
 RECORDS = "lambdas/metering/records.py"
 RECORDS_TESTS = "tests/unit/test_metering_records.py::"
@@ -13,6 +14,46 @@ BUGS = (
             RECORDS,
             "datetime.fromtimestamp(frozen.timestamp_s, UTC)",
             "datetime.fromtimestamp(max(frozen.timestamp_s, who.start_s or 0), UTC)",
+        ),
+        form=8,
+    ),
+    Bug(
+        "heartbeats are computed when they are sent",
+        Edit(
+            SEAL,
+            """
+    for who, zero in freezing.zeros(heartbeats, terms):
+""",
+            """
+    for who, zero in ():
+""",
+        ),
+        Edit(
+            SUBMIT,
+            """
+from lambdas.metering.limiter import Limiter
+""",
+            """
+from lambdas.customers.license import State
+from lambdas.metering.hours import hour_of, start_s
+from lambdas.metering.ledger import FrozenRecord
+from lambdas.metering.limiter import Limiter
+""",
+        ),
+        Edit(
+            SUBMIT,
+            """
+    calls = wiring.table.calls()
+    doubts =""",
+            """
+    for hour in range(hour_of(now_s) - 1, ledger.watermark + 1):
+        for each in wiring.customers.in_state(State.ACTIVE):
+            for dimension in wiring.terms.dimensions:
+                zero = FrozenRecord(dimension, Hour(hour), 0, start_s(hour), ())
+                heartbeat = SealedRecord(ledger.last, 0, each.key, zero)
+                ledger.unfinished.setdefault(heartbeat.cell, heartbeat)
+    calls = wiring.table.calls()
+    doubts =""",
         ),
         form=8,
     ),
@@ -48,6 +89,19 @@ BUGS = (
         for cell in answer.unprocessed:
             self.ledger.unfinished.pop(cell, None)
         return unclear
+""",
+        ),
+    ),
+    Bug(
+        "Success is taken for unconfirmed",
+        Edit(
+            RECORDS,
+            """
+        return Outcome(Status.ACCEPTED, now_s, "", receipt)
+""",
+            """
+        status = Status.UNCONFIRMED if record.frozen.quantity else Status.ACCEPTED
+        return Outcome(status, now_s, "", receipt)
 """,
         ),
     ),

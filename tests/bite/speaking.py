@@ -74,17 +74,10 @@ BUGS = (
         Edit(
             OUTCOMES,
             """
-        return self._items.update_if(_outcome_key(record.license, frozen.hour), arguments)
+            client.update_item(TableName=self._items.table, Key=key, **arguments)
 """,
             """
-        self._items.client.put_item(
-            TableName=self._items.table,
-            Item={
-                **_outcome_key(record.license, frozen.hour),
-                _DIMENSION + frozen.dimension: {"M": _outcome_attribute(record, outcome)},
-            },
-        )
-        return True
+            client.put_item(TableName=self._items.table, Item={**key, dimension: ours})
 """,
         ),
         hunters=(WHOLE,),

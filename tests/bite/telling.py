@@ -137,6 +137,11 @@ BUGS = (
         hunters=(WHOLE, RACES + "test_two_may_take_turns_in_any_way"),
     ),
     Bug(
+        "a license of which nothing is kept but a pointer is written",
+        Edit(CHANGES, "if before is None and not kept.events:", "if False:"),
+        hunters=(WHOLE, RACES + "test_a_license_of_which_nothing_is_kept_has_no_row"),
+    ),
+    Bug(
         "what is told is written after the change, not with it",
         Edit(
             CHANGES,

@@ -41,7 +41,10 @@ def test_the_function_may_do_exactly_this(resources: Resources) -> None:
 
     assert resources.allowed(TICK) == [
         allow(["logs:CreateLogStream", "logs:PutLogEvents"], resources.arn(LOG, TICK)),
-        allow(["sqs:DeleteMessage", "sqs:ReceiveMessage"], resources.arn(QUEUE, USAGE_QUEUE)),
+        allow(
+            ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
+            resources.arn(QUEUE, USAGE_QUEUE),
+        ),
         allow(
             [
                 "dynamodb:BatchGetItem",

@@ -194,6 +194,30 @@ def test_a_death_lets_no_registration_in_twice() -> None:
         assert shop.license(OTHER_KEY).registered_s is None
 
 
+def test_a_license_of_which_nothing_is_kept_has_no_row() -> None:
+    """Whoever came with it died after the agreement pointed to it, and before it was kept."""
+    shop = prepared([BY_AGREEMENT])
+    with shop.dying("after", 1):
+        shop.note(REGISTERED)
+
+    concerned = shop.note(CREATED)
+
+    assert concerned == []
+    assert shop.versions == {}
+
+
+def test_a_registration_outlives_another_that_waits_and_a_death() -> None:
+    """Two purchases of one account and product wait at once, and one of the buyers comes again."""
+    shop = prepared([BY_AGREEMENT, without_license(3, agreement_id=SECOND)])
+    with shop.dying("after", 1):
+        shop.note(REGISTERED)
+
+    shop.note(CREATED, UPDATED, happens(Kind.ACTIVATED, 4, license=OTHER_KEY, agreement_id=SECOND))
+
+    assert shop.license().state is State.ACTIVE
+    assert shop.license(OTHER_KEY).state is State.ACTIVE
+
+
 def test_a_sweep_may_die_anywhere() -> None:
     def due() -> Shop:
         shop = Shop()

@@ -186,6 +186,17 @@ def test_a_registration_that_waits_for_another_agreement_goes_on_waiting(shop: S
     assert state(shop, OTHER_KEY) is State.ACTIVE
 
 
+def test_two_registrations_that_wait_at_once_and_name_their_agreements_are_both_kept(
+    shop: Shop,
+) -> None:
+    """The second takes the place of the first under the account, but not under the agreement."""
+    shop.note(without_license(0, agreement_id=FIRST), without_license(1, agreement_id=SECOND))
+
+    shop.note(UPDATED, UPDATED_OTHER)
+
+    assert (state(shop), state(shop, OTHER_KEY)) == (State.ACTIVE, State.ACTIVE)
+
+
 def test_the_registration_that_waits_is_the_newest(shop: Shop) -> None:
     shop.note(without_license(0, agreement_id=FIRST), without_license(1))
 

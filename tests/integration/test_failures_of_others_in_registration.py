@@ -184,12 +184,15 @@ def test_html_in_a_company_name_stays_text() -> None:
 
         form = shop.sign_up(code, email="nothing", name=HTML, company=HTML)
         shop.sign_up(code, name=HTML, company=HTML)
+        shop.world.send(shop.world.usage(shop.the_license(), 5, ago_s=0))
+        shop.pass_time(minutes=90)
 
         assert form.status == 400
         assert "<img" not in form.text
         assert "&lt;img src=x" in form.text
         assert not any("<img" in json.dumps(mail) for mail in shop.mails)
         assert [each["company"] for each in shop.contacts()] == [HTML]
+        assert shop.world.billed() == 5
 
 
 def test_something_that_is_no_email_address_is_asked_for_again() -> None:
@@ -200,12 +203,15 @@ def test_something_that_is_no_email_address_is_asked_for_again() -> None:
 
         asked_again = [shop.sign_up(code, email=each) for each in NO_EMAIL_ADDRESSES]
         done = shop.sign_up(code)
+        shop.world.send(shop.world.usage(shop.the_license(), 5, ago_s=0))
+        shop.pass_time(minutes=90)
 
         assert [page.status for page in asked_again] == [400] * len(NO_EMAIL_ADDRESSES)
         assert all('aria-invalid="true"' in page.text for page in asked_again)
         assert done.status == 303
         assert [each["email"] for each in shop.contacts()] == ["ada@buyer.example"]
         assert len(shop.mails) == 1
+        assert shop.world.billed() == 5
 
 
 @pytest.mark.parametrize("as_base64", [False, True])

@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 import time_machine
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from moto import mock_aws
 
 from lambdas import telemetry
@@ -344,7 +344,7 @@ def test_a_failure_is_logged_and_raised_and_consumes_nothing(
     assert answer["counted"] == 1
 
 
-def test_a_failed_invocation_emits_no_metrics(
+def test_an_invocation_that_fails_before_it_did_anything_emits_no_metrics(
     function: Function, around: Around, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("USAGE_QUEUE_URL", f"{around.queue_url}-elsewhere")
@@ -353,6 +353,54 @@ def test_a_failed_invocation_emits_no_metrics(
         function.invoke()
 
     assert not any("_aws" in each for each in function.lines())
+
+
+def invoke_in_vain(function: Function) -> None:
+    """Invoke the function in a new container, whose last write gets no connection."""
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        if params["Item"]["pk"] == {"S": "settled"}:
+            raise EndpointConnectionError(endpoint_url="dynamodb")
+
+    wiring.cache_clear()
+    events, event = boto3.DEFAULT_SESSION.events, "provide-client-params.dynamodb.PutItem"
+    events.register(event, refuse)
+    with pytest.raises(EndpointConnectionError):
+        function.invoke()
+    events.unregister(event, refuse)
+    wiring.cache_clear()
+
+
+def test_an_invocation_that_fails_tells_what_became_of_records_but_is_no_tick(
+    function: Function, around: Around
+) -> None:
+    around.send()
+    function.invoke()
+    around.clock.shift(25 * 3600)
+    function.lines()
+
+    invoke_in_vain(function)
+    told = function.metrics()
+    function.invoke()
+    then = function.metrics()
+
+    assert told == {Metric.HOURS_SEALED: [25], Metric.RECORDS_EXPIRED: [1]}
+    assert then == {Metric.TICKS: [1]}
+
+
+def test_the_log_names_the_records_of_an_invocation_that_fails(
+    function: Function, around: Around
+) -> None:
+    around.send()
+    function.invoke()
+    around.clock.shift(25 * 3600)
+    function.lines()
+
+    invoke_in_vain(function)
+
+    [line] = [each for each in function.lines() if each.get("level") == "ERROR"]
+    assert "EndpointConnectionError" in line["exception"]
+    assert [each["license"] for each in line["summary"]["attention"]] == [around.buyer.key]
 
 
 def test_an_invocation_with_no_time_left_leaves_the_queue_alone(

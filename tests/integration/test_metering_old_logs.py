@@ -5,7 +5,10 @@ Every world begins at 10:20.
 
 from decimal import Decimal
 
+import pytest
+
 from lambdas.customers.license import License
+from lambdas.metering.hours import HOUR_S
 from lambdas.metering.records import Status
 from lambdas.metering.terms import Terms
 from sandbox.marketplace.faults import Fault
@@ -90,6 +93,44 @@ def test_what_has_expired_is_not_missed() -> None:
 
     assert summary.counted == 1
     assert world.billed(buyer) == 30 + 7
+
+
+class Killed(BaseException):
+    """The function dies here."""
+
+
+def a_tick_dies_before_its_call(world: World) -> None:
+    def die(name: str, _: object) -> None:
+        if name == "marketplace.BatchMeterUsage":
+            raise Killed
+
+    with world.hooked(before=die), pytest.raises(Killed):
+        world.tick(world.wiring())
+
+
+@pytest.mark.parametrize("days", [46, 400])
+def test_numbers_that_are_given_anew_after_a_pause_are_not_taken_for_final(days: int) -> None:
+    """Folds at the end of the log expire, or all of it, and the hint is of what was there before.
+
+    The first ticks after the pause die before they have written another.
+    """
+    world, buyer = a_world()
+    world.send(world.usage(buyer, 1, id_="u-0"))
+    world.tick_until_settled(hours=3)
+    for number in range(1, 6):
+        world.send(world.usage(buyer, 1, id_=f"u-{number}"))
+        world.tick()
+    world.advance(hours=24 * days)
+    world.expire_items()
+    before = world.billed(buyer)
+
+    world.send(world.usage(buyer, 100, ago_s=3 * HOUR_S))
+    for number in range(6, 13):
+        a_tick_dies_before_its_call(world)
+        world.send(world.usage(buyer, 1, id_=f"u-{number}"))
+    world.tick_until_settled(hours=3, cold=True)
+
+    assert world.billed(buyer) == before + 100 + 7
 
 
 def test_a_redrive_that_looks_back_beyond_what_is_kept_goes_on() -> None:

@@ -139,6 +139,21 @@ def test_a_redrive_refuses_what_a_newer_release_has_written(kind: str) -> None:
         world.tick(world.wiring())
 
 
+def test_quarantine_that_a_newer_release_has_written_is_not_replaced() -> None:
+    world = World(terms=Terms(product_code=PRODUCT))
+    bad = world.usage(world.buy(), -1, id_="u-1")
+    world.send(bad)
+    world.tick()
+    make_newer(world, "quarantine")
+    newer = items_of(world, "quarantine")
+    world.send(bad)
+
+    with pytest.raises(UnknownVersionError, match=r"quarantine.* has version 2"):
+        world.tick(world.wiring())
+
+    assert items_of(world, "quarantine") == newer
+
+
 def test_a_redrive_of_a_record_refuses_a_newer_outcome() -> None:
     world, buyer = stocked()
     make_newer(world, "license")

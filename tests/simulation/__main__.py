@@ -3,12 +3,12 @@
 import argparse
 import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import Pool, cpu_count
 
 from tests.simulation.core import Core
 from tests.simulation.invariants import Violation
-from tests.simulation.play import Play
+from tests.simulation.play import run
 from tests.simulation.shrink import shrink
 from tests.simulation.whole import Whole
 
@@ -20,7 +20,7 @@ SHRUNK_MAX = 3
 def play(size: str, seed: int) -> tuple[int, Counter[str], str]:
     """Play one run; the text is the claim that was violated, empty if there was none."""
     try:
-        return seed, Play(SIZES[size], seed).run(), ""
+        return seed, run(SIZES[size], seed), ""
     except Violation as violation:
         return seed, Counter(), violation.claim
 
@@ -35,8 +35,9 @@ def main() -> int:
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     totals: Counter[str] = Counter()
     violated: list[int] = []
-    with Pool(cpu_count()) as pool:
-        runs = pool.imap_unordered(partial(play, arguments.size), seeds, chunksize=5)
+    # A process that dies ends all of it, where a pool of multiprocessing waits for it for ever.
+    with ProcessPoolExecutor() as pool:
+        runs = pool.map(partial(play, arguments.size), seeds, chunksize=5)
         for played, (seed, counts, claim) in enumerate(runs, start=1):
             totals += counts
             if claim:

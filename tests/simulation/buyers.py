@@ -102,6 +102,22 @@ class Neighbours(Buyers):
         """Tell whether its account's usage of a time means a license, or nobody."""
         return each.is_meant_by_account(at_s)
 
+    def is_certain(self, each: Bought, at_s: float) -> bool:
+        """Tell whether its account's usage of a time means a license, now that all was told."""
+        others = [
+            other.license
+            for other in self.bought
+            if other is not each and other.license.account == each.license.account
+        ]
+        return (
+            each.license.state is State.ACTIVE
+            and each.is_meant_by_account(at_s)
+            and all(
+                other.state is State.PENDING or (other.ended_s is not None and other.ended_s < at_s)
+                for other in others
+            )
+        )
+
     def purchase(self) -> None:
         """Let somebody buy: active at once or later, known at once or later."""
         rng, world = self.rng, self.world

@@ -23,6 +23,7 @@ from tests.simulation.shells import (
     OnAnswer,
     OnCall,
     UnavailableError,
+    counted_by_service,
     name_of_outcome,
 )
 from tests.simulation.tale import Tale
@@ -71,7 +72,7 @@ class Core:
             self.clock,
             tale.readings,
             self.keeper.see_call,
-            self.keeper.see_success,
+            self.keeper.see_result,
         )
         self._ids = 0
 
@@ -151,6 +152,14 @@ class Core:
         self.marketplace.troubles.clear()
         self.queue.faults = QueueFaults()
         self.customers.faults = TableFaults()
+
+    def struck(self) -> Counter[str]:
+        """How often each fault struck that AWS has of itself, whoever called."""
+        return counted_by_service(
+            sqs=self.queue.queue.struck,
+            dynamodb=self.customers.struck,
+            marketplace=self.marketplace.struck,
+        )
 
     def bill(self) -> dict[Cell, int]:
         """What AWS Marketplace bills of what we sent."""

@@ -12,7 +12,16 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 from lambdas.customers.license import LicenseKey
-from lambdas.metering.hours import HOUR_S, Hour, end_s, hour_of, month_of, start_s
+from lambdas.metering.hours import (
+    HOUR_S,
+    Hour,
+    end_s,
+    hour_of,
+    hour_text,
+    is_last_of_month,
+    month_of,
+    start_s,
+)
 from lambdas.metering.ledger import Cell, Fold, FrozenRecord, Packed, Seal, records_of, unpack
 from lambdas.metering.terms import Terms
 from lambdas.metering.usage import record_key
@@ -30,6 +39,12 @@ TICK_S_MAX = 300
 
 OWED_S = 3 * HOUR_S
 """A record that could be sent for so long without any fault must be on the bill."""
+
+
+def told(cell: Cell) -> str:
+    """Name a record in a story."""
+    who, dimension, hour = cell
+    return f"{dimension} of {who[-4:]}, {hour_text(hour)}"
 
 
 class Violation(AssertionError):  # noqa: N818 (a word of the domain)
@@ -86,6 +101,7 @@ class Ledgerkeeper:
         self.sealed_at_s: dict[Cell, float] = {}
         self.folded: Counter[tuple[LicenseKey, str, int]] = Counter()
         self.succeeded: set[Cell] = set()
+        self.duplicates: set[Cell] = set()
         self.elsewhere: set[Cell] = set()
         self.marked: set[Cell] = set()
         self.emptied_s: list[float] = []
@@ -112,9 +128,11 @@ class Ledgerkeeper:
         """Check that what a message meant is somewhere else when it is deleted."""
         self.look()
         waiting = self.sight.quarantined()
-        for unit in self.units.of_messages(message_ids):
+        ids = list(message_ids)
+        self.note(f"deleted: {', '.join(ids)}")
+        for unit in self.units.of_messages(ids):
             if not unit.is_counted(self.keys) and not unit.waits(waiting):
-                self.fail(f"deleted from the queue, but nowhere else: {unit}")
+                self.fail(f"deleted from the queue, but nowhere else: {unit.told}")
 
     def see_empty(self) -> None:
         """Remember that a receive came back with nothing."""
@@ -122,8 +140,9 @@ class Ledgerkeeper:
 
     def see_quarantined(self, key: bytes, check: bytes, reason: str) -> None:
         """Check that usage does not wait without need."""
+        self.note(f"quarantined as {reason}: {self.units.called((key, check))}")
         if not self.units.may_wait((key, check), reason, self.sight.clock()):
-            self.fail(f"quarantined as {reason}: {self.units.of_name[key, check]}")
+            self.fail(f"quarantined as {reason}: {self.units.called((key, check))}")
 
     def see_call(self, usage_records: Iterable[Wire]) -> None:
         """Check that what is sent is what is sealed, and that whoever sends it may."""
@@ -137,9 +156,12 @@ class Ledgerkeeper:
             if seconds_of(wire) < self.caller.metering_from_s:
                 self.fail(f"sent, though it is another submitter's: {cell_of(wire)}")
 
-    def see_success(self, cell: Cell) -> None:
-        """Remember that AWS Marketplace said so to us."""
-        self.succeeded.add(cell)
+    def see_result(self, cell: Cell, status: str) -> None:
+        """Remember what AWS Marketplace said to us."""
+        if status == "Success":
+            self.succeeded.add(cell)
+        elif status == "DuplicateRecord":
+            self.duplicates.add(cell)
 
     def see_outcome(self, cell: Cell, status: str) -> None:
         """Check that nothing is accepted but by AWS Marketplace, nor over but by time."""
@@ -155,9 +177,13 @@ class Ledgerkeeper:
         if status == "dry-run" and cell not in self.marked:
             self.fail(f"dry-run, but never marked: {cell}")
         at_s, now_s = self.sealed[cell][1], self.sight.clock()
-        over = status in ("expired", "dry-run")
-        if over and not is_closed(at_s, now_s, self.terms.window_hours):
+        open_ = not is_closed(at_s, now_s, self.terms.window_hours)
+        if open_ and status in ("expired", "dry-run"):
             self.fail(f"{status} in its window: {cell}")
+        if open_ and status == "unconfirmed" and cell not in self.duplicates:
+            self.fail(f"unconfirmed, though nobody called it a duplicate: {cell}")
+        if self.sealed[cell][0] and status not in ("accepted", MARKED):
+            self.note(f"{status}: {told(cell)}")
 
     # The log
 
@@ -187,7 +213,8 @@ class Ledgerkeeper:
                 self.fail(f"counted what is another submitter's: {row}, by entry {self.last}")
             self.open[row.license, row.dimension, row.hour] += row.quantity
             self.folded[row.license, row.dimension, month_of(row.hour)] += row.quantity
-        self.note(f"entry {self.last}: fold of {len(entry.keys) // KEY_BYTES} keys")
+            cell = (row.license, row.dimension, row.hour)
+            self.note(f"entry {self.last}: counted {row.quantity / 10**6:g}: {told(cell)}")
 
     def take_seal(self, entry: Seal) -> None:
         for record in records_of(self.last, entry):
@@ -202,8 +229,13 @@ class Ledgerkeeper:
         else:
             for who in entry.records:
                 self.early[who] = max(entry.upto, self.sealed_upto(who))
-        everyone = "everyone" if entry.everyone else f"{len(entry.records)} licenses"
-        self.note(f"entry {self.last}: seal up to {entry.upto % 24}h, {everyone}")
+        for who, records in entry.records.items():
+            only = "" if entry.everyone else ", alone"
+            for each in filter(lambda each: each.quantity, records):
+                self.note(
+                    f"entry {self.last}: sealed{only}: {told((who, each.dimension, each.hour))},"
+                    f" {each.quantity / 10**6:g}"
+                )
 
     def take_record(self, cell: Cell, frozen: FrozenRecord) -> None:
         counted = self.open.pop(cell, 0)
@@ -232,10 +264,21 @@ class Ledgerkeeper:
             for at_s in self.emptied_s
         ):
             self.fail(f"sealed over a backlog: {entry.upto % 24}h, by entry {self.last}")
+        for hour in map(Hour, range(self.watermark + 1, entry.upto + 1)):
+            if is_last_of_month(hour) and entry.at_s - end_s(hour) < self.waits_s(hour)[1]:
+                self.check_nobody_waits(entry)
+
+    def check_nobody_waits(self, entry: Seal) -> None:
+        """Check that nothing is queued that can ride nowhere now, in or out of sight."""
+        waiting = self.sight.quarantined()
+        for unit in self.units:
+            before = unit.sent_s < entry.at_s - SKEW_S_MAX - 1
+            if before and not unit.is_counted(self.keys) and not unit.waits(waiting):
+                self.fail(f"a month closed over {unit.told}, by entry {self.last}")
 
     def waits_s(self, hour: Hour) -> tuple[int, int]:
         """Return how long an hour must be over before it closes: without, and with a backlog."""
-        if month_of(Hour(hour + 1)) != month_of(hour):
+        if is_last_of_month(hour):
             return 3 * HOUR_S, 5 * HOUR_S
         return self.terms.settle_minutes * 60, 2 * HOUR_S
 
@@ -287,7 +330,7 @@ class Ledgerkeeper:
         for unit in self.counted_units():
             usage = unit.usage
             if usage is None:
-                self.fail(f"counted, though it is no usage: {unit}")
+                self.fail(f"counted, though it is no usage: {unit.told}")
             meant[unit.account, usage.dimension] += usage.quantity
             if unit.license and not unit.any_month:
                 month = month_of(hour_of(usage.used_s))
@@ -340,7 +383,7 @@ class Ledgerkeeper:
             if unit.is_counted(self.keys):
                 yield unit
             elif not unit.waits(waiting):
-                self.fail(f"lost: {unit}")
+                self.fail(f"lost: {unit.told}")
 
     def redriven_cells(self, outcomes: Mapping[Cell, str]) -> Iterator[Cell]:
         """List the records that were counted anew; none of them may be on the bill, ever."""

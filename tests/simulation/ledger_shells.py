@@ -125,9 +125,10 @@ class MemoryOutcomes(Outcomes):
     def _keep(self, record: SealedRecord, outcome: Outcome) -> bool:
         before = self.kept.get(record.cell)
         weaker = outcome.status is not Status.ACCEPTED
+        kept = _Kept(outcome, record.at)
         if weaker and before is not None and before.outcome.is_final:
-            return False
-        self.kept[record.cell] = _Kept(outcome, record.at)
+            return before == kept
+        self.kept[record.cell] = kept
         return True
 
     def delete_mark(self, cell: Cell) -> None:

@@ -5,6 +5,7 @@ functions are simulated with: the first quantity of an hour stays, records have 
 license must take reports.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -104,7 +105,11 @@ class _Bill:
 
 
 class MemoryMarketplace(Marketplace):
-    """BatchMeterUsage, and what comes of it on the bill."""
+    """BatchMeterUsage, and what comes of it on the bill.
+
+    Attributes:
+        struck: how many calls each fault struck.
+    """
 
     def __init__(
         self,
@@ -112,16 +117,17 @@ class MemoryMarketplace(Marketplace):
         clock: Callable[[], float],
         readings: Readings,
         on_call: Callable[[Sequence[Wire]], None],
-        on_success: Callable[[Cell], None],
+        on_result: Callable[[Cell, str], None],
     ) -> None:
         self.sold: dict[LicenseKey, Sold] = {}
         self.bill = _Bill(readings)
         self.troubles: list[_Trouble] = []
+        self.struck: Counter[str] = Counter()
         self._calls = calls
         self._clock = clock
         self._readings = readings
         self._on_call = on_call
-        self._on_success = on_success
+        self._on_result = on_result
 
     def trouble(self, fault: str, times: int, records: int | None) -> None:
         """Let something go wrong so many times; nothing strikes before what came first is over."""
@@ -141,8 +147,7 @@ class MemoryMarketplace(Marketplace):
         answer = self._answer(batch, self._strike())
         if isinstance(answer, Answered):
             for cell, (status, _) in answer.results.items():
-                if status == "Success":
-                    self._on_success(cell)
+                self._on_result(cell, status)
         self._calls.on_answer("marketplace", "BatchMeterUsage")
         return answer
 
@@ -150,6 +155,7 @@ class MemoryMarketplace(Marketplace):
         if not self.troubles:
             return None
         first = self.troubles[0]
+        self.struck[first.fault] += 1
         first.times -= 1
         if not first.times:
             self.troubles.pop(0)

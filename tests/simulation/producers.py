@@ -100,6 +100,8 @@ class Producers:
         """Send a message, and write down what it means."""
         message_id = self.world.send(body)
         self.world.keeper.units.note_sent(message_id, body, units, self.world.now_s)
+        told = "; ".join(each.told for each in units) or "nonsense"
+        self.world.keeper.note(f"sent, {message_id}: {told}")
 
     def some_usage(self) -> Sent:
         """Make up usage, or take some that was sent before."""
@@ -175,14 +177,21 @@ class Producers:
             record["Id"] = f"u-{self.ids}"
         return Sent(unit, whose, now_s, record)
 
-    def use(self, whose: Bought) -> None:
+    def name_accounts(self) -> None:
+        """Use licenses that their accounts certainly mean, and name those."""
+        for each in self.buyers.bought:
+            if self.buyers.is_certain(each, self.world.now_s - LAST_USE_S):
+                self.use(each, by_account=True)
+
+    def use(self, whose: Bought, *, by_account: bool = False) -> None:
         """Send usage of a license of this minute, in each of its dimensions."""
-        now_s = self.world.now_s
-        unit = partial(Unit, whose.license.key, whose.license.account)
+        now_s, each = self.world.now_s, whose.license
+        unit = partial(Unit, each.key, each.account, certain=by_account)
+        named = {"CustomerAWSAccountId": each.account} if by_account else {"LicenseArn": each.arn}
         for dimension in whose.dimensions:
             record = {
                 "Timestamp": written(now_s - LAST_USE_S),
-                "LicenseArn": whose.license.arn,
+                **named,
                 "Dimension": dimension,
                 "Quantity": self.rng.randrange(1, 100),
             }

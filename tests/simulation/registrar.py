@@ -105,9 +105,14 @@ class Registrar:
         for id_ in self.written.keys() - self.heard - waiting.keys():
             self._keeper.fail(f"forgotten before it was published: {id_}")
 
+    def activated_s(self, key: str) -> int | None:
+        """Tell since when the table says that AWS Marketplace takes usage of a license."""
+        since_s = self.versions.get(key, {}).get("active_since_s")
+        return None if since_s is None else int(since_s["N"])
+
     def is_activated(self, key: str) -> bool:
         """Tell whether the table says that AWS Marketplace has taken usage of a license."""
-        return "active_since_s" in self.versions.get(key, {})
+        return self.activated_s(key) is not None
 
     def is_open(self, key: str) -> bool:
         """Tell whether the table says that it takes usage now; its buyer need not have come."""
@@ -196,7 +201,9 @@ class Registrar:
             if self.written.get(id_) != (each["DetailType"], detail):
                 self._keeper.fail(f"published, not written: {each}")
             if id_ not in self.heard:
-                self._keeper.note(f"told: {each['DetailType']} of {detail['License'][-4:]}")
+                # A contact may be left before it is known which license the buyer has come for.
+                who = detail.get("License") or detail["CustomerAWSAccountId"]
+                self._keeper.note(f"told: {each['DetailType']} of {who[-4:]}")
             self.heard.add(id_)
 
 

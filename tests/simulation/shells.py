@@ -5,7 +5,8 @@ as AWS may be: it gives way to others before every call, refuses, forgets to ans
 later, or twice. A call costs a few microseconds, which is what makes thousands of runs affordable.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import TypeVar
@@ -37,6 +38,17 @@ OnAnswer = Callable[[str, str], None]
 def name_of_outcome(status: str, reason: str) -> str:
     """Name an outcome by its status, but a dry-run's mark apart from what came of it."""
     return MARKED if status == Status.DRY_RUN and not reason else str(status)
+
+
+def counted_by_service(**struck: Mapping[str, int]) -> Counter[str]:
+    """Name faults by the service that has them."""
+    return Counter(
+        {
+            f"{service} {fault}": times
+            for service, of_service in struck.items()
+            for fault, times in of_service.items()
+        }
+    )
 
 
 class UnavailableError(Exception):
@@ -112,6 +124,7 @@ class MemoryQueue(UsageQueue):
     def send(self, body: str) -> str:
         """Take a message in, visible now or a little later; return its MessageId."""
         delay_s = self._rng.random() * self.faults.arrival_seconds_max
+        self.queue.struck["late arrival"] += delay_s > 0
         return self.queue.send(body, now=self._clock(), delay_seconds=delay_s).id
 
     def receive(self, *, sure: bool = True) -> list[Message]:
@@ -123,14 +136,19 @@ class MemoryQueue(UsageQueue):
         wanted = RECEIVED_MAX
         if self.faults.empty and self._rng.random() < self.faults.empty:
             wanted = 0
+            self.queue.note_cut("empty", wanted)
         elif self.faults.partial and self._rng.random() < self.faults.partial:
             wanted = self._rng.randrange(1, RECEIVED_MAX)
+            self.queue.note_cut("partial", wanted)
         received = self.queue.receive(
             wanted, now=now_s, visibility_seconds=VISIBILITY_S, duplicate=self.faults.duplicate
         )
         if not received:
             self._on_empty()
         return [Message(each.id, each.handle, each.body, int(each.sent_at)) for each in received]
+
+    def is_empty(self) -> bool:
+        return self._calls.make("sqs", "GetQueueAttributes", lambda: not self.queue.messages())
 
     def delete(self, messages: Sequence[Message]) -> None:
         for at in range(0, len(messages), RECEIVED_MAX):
@@ -140,18 +158,25 @@ class MemoryQueue(UsageQueue):
     def _delete(self, messages: Sequence[Message]) -> None:
         self._on_delete([each.id for each in messages])
         for each in messages:
-            if not (self.faults.failed_entry and self._rng.random() < self.faults.failed_entry):
+            if self.faults.failed_entry and self._rng.random() < self.faults.failed_entry:
+                self.queue.struck["failed entry"] += 1
+            else:
                 self.queue.delete(each.receipt, now=self._clock(), faults=self.faults)
 
 
 class MemoryCustomers(CustomersTable):
-    """The Customers table; only its index by state may be read late."""
+    """The Customers table; only its index by state may be read late.
+
+    Attributes:
+        struck: how often each fault changed what was read.
+    """
 
     def __init__(
         self, calls: Calls, clock: Callable[[], float], rng: Random, faults: TableFaults
     ) -> None:
         self.items: dict[LicenseKey, License] = {}
         self.faults = faults
+        self.struck: Counter[str] = Counter()
         self._before: dict[LicenseKey, tuple[float, License | None]] = {}
         self._calls = calls
         self._clock = clock
@@ -196,5 +221,6 @@ class MemoryCustomers(CustomersTable):
         changed_s, before = self._before[each.key]
         lags = self._clock() - changed_s < self.faults.stale_seconds
         if lags and self.faults.stale_read and self._rng.random() < self.faults.stale_read:
+            self.struck["stale read"] += before != each
             return before
         return each

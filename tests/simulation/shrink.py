@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.simulation.invariants import Violation
-from tests.simulation.play import Play
+from tests.simulation.play import run
 
 if TYPE_CHECKING:
     from tests.simulation.core import Core
@@ -55,7 +55,7 @@ def _violation(
 ) -> Violation | None:
     without = set(range(1, size.steps + 1)) - set(kept)
     try:
-        Play(size, seed, without=without).run()
+        run(size, seed, without=without)
     except Violation as violation:
         return violation
     return None

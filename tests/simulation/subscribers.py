@@ -6,7 +6,7 @@ or by the nightly reconciliation; each may be late, come twice, or die on the wa
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lambdas.customers.license import License, license_key_of_arn
 from lambdas.metering.hours import HOUR_S
@@ -30,6 +30,9 @@ FAITHFUL = ACCOUNTS[0]
 QUIET_S = 120
 """Between two changes of one license; sooner AWS Marketplace's own events would contradict."""
 
+WAITING_S = 24 * HOUR_S - 60
+"""How long a registration surely waits for a license that it does not name."""
+
 REGISTRATION_S = 20
 """How long the registration function may run, as the stack sets it."""
 
@@ -50,6 +53,7 @@ class Subscribers(Buyers):
     Attributes:
         came: keys of licenses whose buyer pressed *Set up your account*.
         promised: those who were told that they are registered.
+        nameless: when those came first of whom nothing but the account was known.
         ended: those that ever ended.
         unheard: those whose activation was not known when calm began, because its event was lost;
             what is withheld until the reconciliation may be too late then.
@@ -68,6 +72,7 @@ class Subscribers(Buyers):
         self.changed_s: dict[str, float] = {}
         self.came: set[str] = set()
         self.promised: set[str] = set()
+        self.nameless: dict[str, float] = {}
         self.ended: set[str] = set()
         self.left_in_calm: set[str] = set()
         self.unheard: set[str] = set()
@@ -153,7 +158,11 @@ class Subscribers(Buyers):
             if isinstance(outcome, TokenRefused):
                 self.world.keeper.fail(f"a good token of {self.name(each)} is refused: {outcome}")
             if isinstance(outcome, Registered):
-                self.promised.add(key)
+                named = outcome.registration.license or outcome.registration.agreement_id
+                if named:
+                    self.promised.add(key)
+                else:
+                    self.nameless.setdefault(key, self.world.now_s)
                 self.world.keeper.note(f"{self.name(each)} is registered")
                 if signs_up:
                     self.functions.sign_up(outcome.code)
@@ -213,6 +222,11 @@ class Subscribers(Buyers):
         """Tell whether its account's usage means it, or nobody, whenever it is read."""
         return each.license.account == FAITHFUL
 
+    def is_certain(self, each: Bought, at_s: float) -> bool:
+        """Tell whether its account's usage of a time means it, now that all was told."""
+        known = self._state(each) == "active" and self.registrar.is_open(each.license.key)
+        return known and self.is_meant_by_account(each, at_s)
+
     def truth(self, key: str) -> Truth:
         """Tell what truly happened to a license so far."""
         each = self.of_key(key)
@@ -222,8 +236,18 @@ class Subscribers(Buyers):
             activated=held.began(self.world.aws.time()),
             ended=key in self.ended,
             came=key in self.came or self.post.reconciled_s >= 0,
-            promised=key in self.promised,
+            promised=key in self.promised or self._is_found(key),
         )
+
+    def _is_found(self, key: str) -> bool:
+        """Tell whether a registration that named its account only must have found its license.
+
+        It waits for a day, and not for a license that ended: its buyer may have bought another.
+        """
+        since_s = self.registrar.activated_s(key)
+        if since_s is None or key not in self.nameless or key in self.ended:
+            return False
+        return abs(since_s - self.nameless[key]) < WAITING_S
 
     # Behind all of that
 
@@ -259,6 +283,12 @@ class Subscribers(Buyers):
 
     def _state(self, each: Bought) -> str:
         return self.market.licenses[each.license.arn].state(self.world.aws.time())
+
+
+def leave_out_agreement(parsed: dict[str, Any], **_: Any) -> None:
+    """Let an answer of ResolveCustomer lack what it may: the agreement of whoever has but one."""
+    if parsed.get("CustomerAWSAccountId") == FAITHFUL:
+        parsed.pop("Metadata", None)
 
 
 def _time(at_s: float) -> datetime:

@@ -32,6 +32,8 @@ class News:
         deprovisioned_s: from the end of an agreement to the end of its license, or the other way.
         license_in_first_answer: whether ResolveCustomer names a license when first asked.
         activation_period: from when AWS Marketplace takes the usage of a new license.
+        agreement_in_answer: whether ResolveCustomer names the agreement of a buyer who never has
+            another one; whoever has several is not told apart without it.
     """
 
     late: float
@@ -40,6 +42,7 @@ class News:
     deprovisioned_s: int
     license_in_first_answer: bool
     activation_period: Literal["agreement", "license-updated"]
+    agreement_in_answer: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,19 @@ def tale_of(seed: int, *, steps: int) -> Tale:
         ),
     )
     luck = rng.random()
+    # These came later than the others, and are drawn after them, so that a seed's run stays alike.
+    tale = replace(
+        tale,
+        readings=replace(
+            tale.readings,
+            resubmission=rng.choice(("allowed", "expired", "expired")),
+            token_minutes=rng.choice((240, 60, 30)),
+            code_with_license=rng.choice(("billed-twice", "refused")),
+            tag_keys=rng.choice(("allocation", "record")),
+            tag_characters=rng.choice(("pattern", "listed")),
+        ),
+        news=replace(tale.news, agreement_in_answer=rng.random() < 0.2),
+    )
     if luck < DRY_RUNS / 3:
         # The hour of the cut-over is known when it comes.
         terms = replace(tale.terms, dry_run=True, metering_from_s=0)

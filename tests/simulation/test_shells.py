@@ -4,6 +4,7 @@ Both get the same calls in a random order, and must give the same answers: the s
 and the real classes on real clients, with the doubles and the emulator behind them.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
@@ -11,28 +12,31 @@ from typing import Any
 
 import pytest
 
-from lambdas.customers.license import License, LicenseKey, State
+from lambdas.customers.license import License, LicenseKey, State, license_key_of_arn
 from lambdas.customers.table import CustomersTable
 from lambdas.metering.aws import (
     Call,
     LedgerTable,
     Marketplace,
+    Message,
     Outcomes,
     Quarantine,
     Quarantined,
     Settled,
+    UsageQueue,
 )
 from lambdas.metering.hours import HOUR_S, Hour, hour_of
-from lambdas.metering.ledger import FrozenRecord, SealedRecord, pack
+from lambdas.metering.ledger import Cell, FrozenRecord, SealedRecord, pack
 from lambdas.metering.records import Answered, Due, Outcome, Status, batches
 from lambdas.metering.seal import first_entry
 from sandbox.marketplace.faults import Fault as MarketplaceFault
 from sandbox.marketplace.rules import Readings
 from sandbox.memory.dynamodb import TableFaults
+from sandbox.memory.queue import QueueFaults
 from tests.simulation.ledger_shells import MemoryOutcomes, MemoryQuarantine, MemoryTable
 from tests.simulation.market import MemoryMarketplace, Sold
 from tests.simulation.play import CALLS_FAULTS
-from tests.simulation.shells import Calls, MemoryCustomers
+from tests.simulation.shells import RECEIVED_MAX, VISIBILITY_S, Calls, MemoryCustomers, MemoryQueue
 from tests.world import CUSTOMERS, DIMENSIONS, LEDGER, World
 
 SEEDS = range(20)
@@ -133,17 +137,96 @@ def test_the_shell_of_the_customers_table_answers_as_the_table_does(seed: int) -
         assert all(told(shell.in_state(state)) == told(real.in_state(state)) for state in State)
 
 
+class Queues:
+    """The usage queue, and its shell, at one time."""
+
+    def __init__(self, faults: QueueFaults) -> None:
+        self.world = World()
+        self.world.sqs.faults = faults
+        clock, nothing = (lambda: self.world.now_s), (lambda *_: None)
+        self.shell = MemoryQueue(Calls(), clock, Random(1), faults, nothing, nothing)
+        real = UsageQueue(self.world.producer, self.world.queue_url, map)
+        self.both: tuple[UsageQueue, UsageQueue] = (real, self.shell)
+
+    def send(self, body: str) -> None:
+        self.world.producer.send_message(QueueUrl=self.world.queue_url, MessageBody=body)
+        self.shell.send(body)
+
+    def receive(self) -> list[list[Message]]:
+        """Receive from both, in one order: each queue draws an order of its own."""
+        return [sorted(each.receive(), key=lambda message: message.body) for each in self.both]
+
+
+@pytest.mark.parametrize(
+    "faults",
+    # What is certain is the same in both; what is left to chance, each draws by itself.
+    [QueueFaults(), QueueFaults(failed_entry=1.0), QueueFaults(empty=1.0)],
+    ids=["calm", "failed_entry", "empty"],
+)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_shell_of_the_usage_queue_answers_as_the_queue_does(
+    seed: int, faults: QueueFaults
+) -> None:
+    rng, queues = Random(seed), Queues(faults)
+    delivered: list[tuple[Message, ...]] = []
+
+    for number in range(60):
+        match rng.randrange(4):
+            # Never more than one receive takes, which would be left to chance.
+            case 0 if len(queues.shell.queue.messages()) < RECEIVED_MAX:
+                queues.send(str(number))
+            case 1:
+                queues.world.advance(seconds=rng.choice((1, VISIBILITY_S // 2, VISIBILITY_S)))
+            case 2 if delivered:
+                # Receipts of earlier deliveries too.
+                some = rng.choices(delivered, k=rng.randrange(1, 4))
+                for at, each in enumerate(queues.both):
+                    each.delete(list({both[at].receipt: both[at] for both in some}.values()))
+            case _:
+                expected, found = queues.receive()
+                assert [(each.body, each.sent_s) for each in found] == [
+                    (each.body, each.sent_s) for each in expected
+                ]
+                delivered += zip(expected, found, strict=True)
+        expected_empty, empty = (each.is_empty() for each in queues.both)
+        assert empty == expected_empty
+
+
+def test_the_shell_of_the_usage_queue_takes_and_deletes_by_ten_as_the_queue_does() -> None:
+    queues = Queues(QueueFaults())
+    for number in range(25):
+        queues.send(str(number))
+
+    received = [queues.receive() for _ in range(4)]
+    for at, each in enumerate(queues.both):
+        each.delete([message for both in received for message in both[at]])
+    queues.world.advance(seconds=VISIBILITY_S)
+
+    assert [[len(messages) for messages in both] for both in received] == [
+        [10, 10],
+        [10, 10],
+        [5, 5],
+        [0, 0],
+    ]
+    assert queues.receive() == [[], []]
+
+
+@pytest.mark.parametrize("window_hours", [24, 6])
 @pytest.mark.parametrize("same_time", ["hour", "exact-time"])
 @pytest.mark.parametrize("identical_resend", ["success", "duplicate"])
 @pytest.mark.parametrize("seed", range(5))
 def test_the_shell_of_aws_marketplace_answers_as_the_emulator_does(
-    seed: int, same_time: Any, identical_resend: Any
+    seed: int, same_time: Any, identical_resend: Any, window_hours: Any
 ) -> None:
     rng = Random(seed)
-    world = World(readings=Readings(identical_resend=identical_resend, same_time=same_time))
+    world = World(
+        readings=Readings(
+            identical_resend=identical_resend, same_time=same_time, window_hours=window_hours
+        )
+    )
     real = Marketplace(world.marketplace_client)
     shell = MemoryMarketplace(
-        Calls(), lambda: world.now_s, world.marketplace.readings, lambda _: None, lambda _: None
+        Calls(), lambda: world.now_s, world.marketplace.readings, lambda _: None, lambda *_: None
     )
     bought = [world.buy(account, dimensions=DIMENSIONS[:2]) for account in ACCOUNTS]
     for each in bought:
@@ -178,11 +261,30 @@ def test_the_shell_of_aws_marketplace_answers_as_the_emulator_does(
         if isinstance(answer, Answered) and isinstance(expected, Answered):
             assert answer.unprocessed == expected.unprocessed
             assert statuses(answer) == statuses(expected)
+        assert billed_by(shell) == billed(world)
+
+
+def billed(world: World) -> Counter[Cell]:
+    """Read the emulator's bill."""
+    bill: Counter[Cell] = Counter()
+    for line in world.marketplace.usage():
+        key = license_key_of_arn(line.license_arn or "")
+        cell = (key, line.dimension, hour_of(int(line.hour.timestamp())))
+        bill[cell] += int(line.quantity * 10**6)
+    return bill
+
+
+def billed_by(shell: MemoryMarketplace) -> Counter[Cell]:
+    """Read the shell's bill."""
+    bill: Counter[Cell] = Counter()
+    for (cell, _), line in shell.bill.lines.items():
+        bill[cell] += line.micros
+    return bill
 
 
 def sealed_now(world: World, rng: Random, who: License) -> SealedRecord:
     """Seal a record of some time, often one that there was before; a few are of no use."""
-    hour = hour_of(int(world.now_s) - rng.choice((0, 1, 2, 25)) * HOUR_S)
+    hour = hour_of(int(world.now_s) - rng.choice((0, 1, 2, 5, 6, 7, 25)) * HOUR_S)
     at_s = hour * HOUR_S + rng.choice((0, 0, 60))
     dimension = rng.choice((*DIMENSIONS[:2], *DIMENSIONS[:2], *DIMENSIONS))
     frozen = FrozenRecord(dimension, hour, rng.choice((1, 2)) * 10**6, at_s, ())

@@ -44,21 +44,36 @@ class Unit:
         license: whose it is; None for what is no usage, or where only the account is certain.
         account: whose it is; empty for what is no usage.
         id_reused: another unit bears its Id too.
+        certain: its account means its license and no other, as far as anybody can know.
         names: key and check of every way in which it was written.
         usage: how it reads; None for what is no usage.
         first_s: the earliest time that a copy says it was used at.
         last_s: the latest.
+        sent_s: when it was sent first.
         any_month: an operator said that it may be billed in another month.
     """
 
     license: LicenseKey | None = None
     account: str = ""
     id_reused: bool = False
+    certain: bool = False
     names: set[Name] = field(default_factory=set)
     usage: Usage | None = None
     first_s: float = inf
     last_s: float = -inf
+    sent_s: float = inf
     any_month: bool = False
+
+    @property
+    def told(self) -> str:
+        """Its name in a story."""
+        if self.usage is None:
+            return "no usage"
+        whose = self.license[-4:] if self.license else f"account {self.account}"
+        return (
+            f"{self.usage.id or 'without an Id'}, {self.usage.quantity / 10**6:g}"
+            f" {self.usage.dimension} of {whose}"
+        )
 
     def is_counted(self, keys: Mapping[bytes, bytes]) -> bool:
         """Tell whether the log holds it under one of its names."""
@@ -100,6 +115,7 @@ class Units:
             name = (each.key, each.check)
             assert self.of_name.setdefault(name, unit) is unit, "one name for two units"
             unit.names.add(name)
+            unit.sent_s = min(unit.sent_s, now_s)
             if not isinstance(each, Rejected):
                 unit.usage = each
                 self.hours_fill |= each.quantity >= HUGE_MICROS_MIN
@@ -118,6 +134,11 @@ class Units:
             hour = hour_from_text(order["Hour"])
             who = LicenseKey(order["License"])
             self.billed_now.add(record_key(who, order["Dimension"], hour))
+
+    def called(self, name: Name) -> str:
+        """Name what is in quarantine, in a story."""
+        unit = self.of_name.get(name)
+        return unit.told if unit is not None else "an operator's order, or nonsense"
 
     def of_messages(self, message_ids: Iterable[str]) -> Iterator[Unit]:
         """Give the units of messages; a redrive holds none."""
@@ -143,5 +164,6 @@ class Units:
         if reason == Reason.ID_REUSED:
             return unit.id_reused
         if reason in NAMES_NOBODY:
-            return len(unit.names) > 1 or not usage.named.license_arn
+            by_account = len(unit.names) > 1 or not usage.named.license_arn
+            return by_account and not unit.certain
         return reason == Reason.TOO_LARGE and self.hours_fill

@@ -24,8 +24,8 @@ from tests.simulation.functions import REGISTRATIONS, Functions
 from tests.simulation.invariants import Ledgerkeeper, Sight
 from tests.simulation.market import cell_of
 from tests.simulation.registrar import Item
-from tests.simulation.shells import OnAnswer, OnCall, name_of_outcome
-from tests.simulation.subscribers import Subscribers
+from tests.simulation.shells import OnAnswer, OnCall, counted_by_service, name_of_outcome
+from tests.simulation.subscribers import Subscribers, leave_out_agreement
 from tests.simulation.tale import Tale
 from tests.world import CUSTOMERS, LEDGER, METERING_CALL, World, metering_client
 
@@ -79,6 +79,8 @@ class Whole:
         events = self.aws.marketplace_client.meta.events
         events.register(f"provide-client-params.{METERING_CALL}", self._see_call)
         events.register(f"after-call.{METERING_CALL}", self._see_answer)
+        if not tale.news.agreement_in_answer:
+            events.register(f"after-call.{RESOLVE_CALL}", leave_out_agreement)
         events.register(
             f"after-call.{RESOLVE_CALL}",
             lambda **_: self.on_answer("marketplace", "ResolveCustomer"),
@@ -168,6 +170,18 @@ class Whole:
         self.aws.marketplace.clear_faults()
         self.aws.sqs.faults, self.aws.dynamodb.faults = QueueFaults(), TableFaults()
 
+    def struck(self) -> Counter[str]:
+        """How often each fault struck that AWS has of itself, whoever called."""
+        urls = (self.aws.queue_url, self.functions.queue_url)
+        calls = [
+            each for each in self.aws.marketplace.calls() if each.operation == "BatchMeterUsage"
+        ]
+        return counted_by_service(
+            sqs=sum((self.aws.sqs.queue(url).struck for url in urls), Counter()),
+            dynamodb=self.aws.dynamodb.struck,
+            marketplace=Counter(each.fault for each in calls if each.fault),
+        )
+
     def bill(self) -> dict[Cell, int]:
         """What AWS Marketplace bills of what we sent."""
         return {
@@ -245,8 +259,7 @@ class Whole:
 
     def _see_answer(self, parsed: dict[str, Any], **_: Any) -> None:
         for result in parsed.get("Results", ()):
-            if result["Status"] == "Success":
-                self.keeper.see_success(cell_of(result["UsageRecord"]))
+            self.keeper.see_result(cell_of(result["UsageRecord"]), result["Status"])
         self.on_answer("marketplace", "BatchMeterUsage")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bite.__main__ import BUGS, ROOT
+from tests.bite.__main__ import BUGS, ROOT, Catch, check_tests_pass, hunt
 from tests.bite.bug import SIZES, Bug, DoesNotApplyError, Edit
 
 
@@ -48,3 +48,16 @@ def test_a_bug_that_no_longer_applies_is_told(text: str, tmp_path: Path) -> None
 
     with pytest.raises(DoesNotApplyError):
         Edit("code.py", "twice", "once").apply(tmp_path)
+
+
+def test_a_hunter_that_takes_too_long_has_caught_nothing() -> None:
+    bug = Bug("none", hunters=("core",))
+
+    assert hunt(bug, hunt_s_max=0.01) == Catch(bug, claim="core was not over after 0.01 s")
+
+
+def test_nothing_is_hunted_with_tests_that_do_not_pass_without_a_bug() -> None:
+    bug = Bug("none", hunters=("tests/unit/test_bite.py::test_there_is_none",))
+
+    with pytest.raises(SystemExit, match="test_there_is_none"):
+        check_tests_pass([bug])

@@ -8,7 +8,7 @@ import pytest
 
 from lambdas.customers.license import LicenseKey
 from lambdas.metering.fold import QUANTITY_MICROS_MAX
-from lambdas.metering.forms import RECORDS_MAX
+from lambdas.metering.forms import DIMENSION_CHARS_MAX, RECORDS_MAX
 from lambdas.metering.hours import HOUR_S, Hour
 from lambdas.metering.ledger import (
     DIMENSIONS_MAX,
@@ -29,7 +29,7 @@ from lambdas.metering.reasons import (
 from lambdas.metering.records import Outcome, Status
 from lambdas.metering.summary import Summary
 from lambdas.metering.terms import Terms
-from lambdas.metering.usage import DIMENSION_CHARS_MAX, ID_CHARS_MAX, Rules, Tags, Usage
+from lambdas.metering.usage import ID_CHARS_MAX, Rejected, Rules, Tags, Usage
 from lambdas.versions import UnknownVersionError
 from tests.unit.metering_stage import (
     NOW_S,
@@ -122,6 +122,16 @@ def test_what_is_wrong_is_said_behind_a_byte_order_mark() -> None:
     found = rejected_of("\ufeff" + json.dumps(record(Id="a", Timestamp="yesterday")))
 
     assert (found.reason, found.field) == (Reason.BAD_TIMESTAMP, "Timestamp")
+
+
+def test_of_two_records_the_one_that_is_wrong_is_told() -> None:
+    good, bad = record(Id="a"), record(Id="b", Timestamp="yesterday")
+
+    first, second = read({"UsageRecords": [good, bad]})
+
+    assert isinstance(first, Usage)
+    assert isinstance(second, Rejected)
+    assert (second.index, json.loads(second.text)["UsageRecords"]) == (1, [bad])
 
 
 @pytest.mark.parametrize("allocations", [None, [{"AllocatedUsageQuantity": 3}]])

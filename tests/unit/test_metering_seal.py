@@ -7,7 +7,7 @@ import pytest
 from lambdas.customers.license import License, LicenseKey, State
 from lambdas.metering.hours import HOUR_S, Hour, hour_from_text, start_s
 from lambdas.metering.ledger import FrozenRecord, Ledger, Seal
-from lambdas.metering.seal import first_entry, hour_due, seals_for_ending
+from lambdas.metering.seal import ends_month, first_entry, hour_due, seals_for_ending
 from lambdas.metering.terms import Terms
 from tests.unit.metering_stage import (
     ANYTHING,
@@ -38,8 +38,15 @@ def sealed_upto(hour: str) -> Ledger:
     return ledger
 
 
-def due(ledger: Ledger, now: str, *, drained: bool = True, terms: Terms = ANYTHING) -> Hour | None:
-    return hour_due(ledger, now_s=seconds(now), drained=drained, terms=terms)
+def due(
+    ledger: Ledger,
+    now: str,
+    *,
+    drained: bool = True,
+    hidden: bool = False,
+    terms: Terms = ANYTHING,
+) -> Hour | None:
+    return hour_due(ledger, now_s=seconds(now), drained=drained, hidden=hidden, terms=terms)
 
 
 def only(seals: list[Seal]) -> FrozenRecord:
@@ -94,6 +101,36 @@ def test_the_last_hour_of_a_month_waits_longer_and_the_next_wait_with_it(
     now: str, drained: bool, expected: Hour | None
 ) -> None:
     assert due(sealed_upto("2026-11-30T22Z"), now, drained=drained) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-12-01T04:59:59Z", hour_from_text("2026-11-30T22Z")),
+        ("2026-12-01T05:00:00Z", hour_from_text("2026-12-01T03Z")),
+    ],
+)
+def test_the_last_hour_of_a_month_waits_for_messages_out_of_sight(now: str, expected: Hour) -> None:
+    assert due(sealed_upto("2026-11-30T20Z"), now, hidden=True) == expected
+
+
+def test_any_other_hour_does_not() -> None:
+    found = due(sealed_upto("2026-11-23T08Z"), "2026-11-23T10:10Z", hidden=True)
+
+    assert found == hour_from_text("2026-11-23T09Z")
+
+
+@pytest.mark.parametrize(
+    ("before", "upto", "ends"),
+    [
+        ("2026-11-30T21Z", "2026-11-30T22Z", False),
+        ("2026-11-30T21Z", "2026-11-30T23Z", True),
+        ("2026-11-30T22Z", "2026-12-01T02Z", True),
+        ("2026-11-30T23Z", "2026-12-01T02Z", False),
+    ],
+)
+def test_a_seal_ends_a_month_if_it_closes_its_last_hour(before: str, upto: str, ends: bool) -> None:
+    assert ends_month(sealed_upto(before), hour_from_text(upto)) is ends
 
 
 def test_the_last_hour_but_one_of_a_month_does_not_wait() -> None:
@@ -268,6 +305,41 @@ def test_an_ending_license_waits_for_usage_in_flight() -> None:
     count(ledger, usage("a"))
 
     assert seal_ending(ledger, replace(ending, ending_since_s=NOW_S - 1199)) == []
+
+
+@pytest.mark.parametrize(
+    ("since", "now", "sealed"),
+    [
+        # The hour that runs is the month's last, or has just been.
+        ("2026-11-30T23:00Z", "2026-11-30T23:34:59Z", False),
+        ("2026-11-30T23:00Z", "2026-11-30T23:35:00Z", True),
+        ("2026-11-30T22:30Z", "2026-11-30T22:59:59Z", True),
+        ("2026-11-30T22:30Z", "2026-11-30T23:04:59Z", False),
+        ("2026-11-30T23:40Z", "2026-12-01T00:09:59Z", False),
+        ("2026-11-30T23:40Z", "2026-12-01T00:10:00Z", True),
+        ("2026-11-30T23:30Z", "2026-12-01T00:05:00Z", True),
+    ],
+)
+def test_an_ending_license_waits_longer_where_its_usage_cannot_ride_on(
+    since: str, now: str, *, sealed: bool
+) -> None:
+    ledger, now_s = begun(seconds("2026-11-30T12:00Z")), seconds(now)
+    used_s = seconds("2026-11-30T22:10Z")
+    count(ledger, usage("a", used_s=used_s), now_s=used_s)
+
+    seals = seal_ending(ledger, replace(ending, ending_since_s=seconds(since)), now_s=now_s)
+
+    assert bool(seals) is sealed
+
+
+def test_a_longer_setting_holds_at_a_months_end_too() -> None:
+    now_s = seconds("2026-11-30T23:50Z")
+    ledger = begun(now_s)
+    count(ledger, usage("a", used_s=now_s), now_s=now_s)
+    who = replace(ending, ending_since_s=now_s - 36 * 60)
+    terms = replace(ANYTHING, ending_settle_minutes=45)
+
+    assert seals_for_ending(ledger, [who], terms=terms, now_s=now_s) == []
 
 
 def test_an_ending_license_without_open_usage_needs_no_seal() -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import json
+from time import process_time
 from typing import Any
 
 import pytest
@@ -429,6 +430,17 @@ def test_the_text_of_usage_is_found_again_by_its_place() -> None:
     body = json.dumps({"UsageRecords": [record(Id="a"), record(Id="b", LicenseArn=OTHER_ARN)]})
 
     assert usage_of(original_text(body, 1)).id == "b"
+
+
+def test_records_of_a_long_message_are_taken_out_of_it_at_the_price_of_one() -> None:
+    """They were half a minute's work, if all were refused."""
+    body = json.dumps({"UsageRecords": [record(Id=f"u-{at}") for at in range(5_000)]})
+    began_s = process_time()
+
+    texts = [original_text(body, at) for at in range(5_000)]
+
+    assert process_time() - began_s < 2
+    assert usage_of(texts[-1]).id == "u-4999"
 
 
 def test_when_a_message_arrived_stays_with_its_usage() -> None:

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from lambdas.metering.hours import hour_of
+from lambdas.metering.redrives import LICENSE_KEY_BYTES_MAX
 from lambdas.metering.usage import Reason, record_key
 from tests.unit.usage_messages import NOW_S, redrive_of, rejected_of
 
 KEY = "00112233445566778899aabb"
 CHECK = "ccddeeff"
+FOUR_BYTES = "\U0001f600"
 RECORD = {"License": "l-1", "Dimension": "users", "Hour": "2026-11-23T10Z"}
 
 
@@ -35,6 +37,16 @@ def test_an_expired_usage_record_is_named_by_license_dimension_and_hour() -> Non
 
 def test_an_expired_usage_record_has_the_key_of_license_dimension_and_hour() -> None:
     assert redrive_of(redrive(**RECORD)).key == record_key("l-1", "users", hour_of(NOW_S))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"License": f"{'p' * 255}/{FOUR_BYTES * 255}"}, {"Dimension": FOUR_BYTES * 255}],
+)
+def test_whatever_was_sealed_can_be_named(fields: dict[str, str]) -> None:
+    found = redrive_of(redrive(**RECORD | fields))
+
+    assert {"License": found.license, "Dimension": found.dimension}.items() >= fields.items()
 
 
 @pytest.mark.parametrize("fields", [{"Key": KEY + CHECK}, RECORD])
@@ -67,7 +79,10 @@ def test_when_it_arrived_is_kept() -> None:
         redrive(Key=KEY + CHECK, **RECORD),
         redrive(Key=KEY + CHECK, Hour=RECORD["Hour"]),
         redrive(License="l-1", Dimension="users"),
+        redrive(**RECORD | {"License": ""}),
+        redrive(**RECORD | {"License": "l" * (LICENSE_KEY_BYTES_MAX + 1)}),
         redrive(**RECORD | {"Dimension": ""}),
+        redrive(**RECORD | {"Dimension": "d" * 256}),
         redrive(**RECORD | {"Hour": "2026-11-23T10:00Z"}),
         redrive(**RECORD | {"Hour": "2026-11-31T10Z"}),
         redrive(**RECORD) | {"UsageRecord": {}},

@@ -347,9 +347,26 @@ def test_a_status_nobody_knows_is_an_end_too(status: str) -> None:
     assert found.difference is Difference.MISSED_END
 
 
-@pytest.mark.parametrize("status", ["ACTIVE", "RENEWED", "REPLACED", "SUPERSEDED"])
-def test_a_license_whose_agreement_goes_on_somehow_stays(status: str) -> None:
-    assert of_license(ACTIVE, with_status(status)) is None
+@pytest.mark.parametrize("status", ["RENEWED", "REPLACED", "SUPERSEDED"])
+def test_a_license_that_the_next_agreement_does_not_give_has_ended(status: str) -> None:
+    found = of_license(ACTIVE, with_status(status))
+
+    assert found is not None
+    assert found.difference is Difference.MISSED_END
+    assert repaired(found, registers(0), happens(Kind.ACTIVATED, 0)).state is State.ENDING
+
+
+@pytest.mark.parametrize(("ago_s", "differs"), [(2 * 3600 - 1, False), (2 * 3600, True)])
+def test_a_license_whose_agreement_was_spoken_of_a_moment_ago_is_left_alone(
+    ago_s: int, *, differs: bool
+) -> None:
+    told = replace(ACTIVE, notice="Purchase Agreement Ended: REPLACED", notice_s=NOW_S - ago_s)
+
+    assert (of_license(told, with_status("REPLACED")) is not None) is differs
+
+
+def test_a_license_whose_agreement_runs_stays() -> None:
+    assert of_license(ACTIVE, with_status("ACTIVE")) is None
 
 
 def test_a_license_that_was_renewed_and_whose_new_agreement_runs_stays() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 FOLD_KEPT_DAYS = 45
 """Longer than SQS keeps a message (14 days), and than a redrive may look back: 35 days, and an id
 memory of 7 at the most."""
+
+SORT_KEY_BYTES_MAX = 1024
+"""Of a DynamoDB item."""
 
 CALL_VERSION = 1
 SETTLED_VERSION = 1
@@ -153,8 +157,7 @@ class LedgerTable:
         self._items.client.put_item(
             TableName=self._items.table,
             Item={
-                "pk": {"S": "refused-zero"},
-                "sk": {"S": f"{who}#{dimension}"},
+                **_refused_zero_key(who, dimension),
                 **versioned(REFUSED_ZERO_VERSION),
                 "license": {"S": who},
                 "dimension": {"S": dimension},
@@ -178,6 +181,14 @@ def _log_key(number: int) -> dict[str, Any]:
 def _call(item: Mapping[str, Any]) -> Call:
     check_item(item, CALL_VERSION)
     return Call(item["sk"]["S"], frozenset(_unpack_places(item["places"]["B"])))
+
+
+def _refused_zero_key(who: LicenseKey, dimension: str) -> dict[str, Any]:
+    name = f"{who}#{dimension}"
+    if len(name.encode()) > SORT_KEY_BYTES_MAX:
+        # A digest will do, since the item itself holds both.
+        name = sha256(name.encode()).hexdigest()
+    return {"pk": {"S": "refused-zero"}, "sk": {"S": name}}
 
 
 def _refused_zero(item: Mapping[str, Any]) -> tuple[LicenseKey, str]:

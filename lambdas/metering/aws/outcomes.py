@@ -49,27 +49,36 @@ class Outcomes:
         """Write one record's outcome other than accepted; tell whether it holds.
 
         It is written where there is nothing, `parked` or a dry-run's mark: it is weaker than what
-        another tick may have learned in the meantime.
+        another tick may have learned in the meantime. It holds as well if it is there already, to
+        the letter: the SDK has repeated the request, because the first answer got lost.
         """
         frozen = record.frozen
-        arguments = {
+        dimension, ours = _DIMENSION + frozen.dimension, {"M": _outcome_attribute(record, outcome)}
+        arguments: dict[str, Any] = {
             "UpdateExpression": "SET #dimension = :outcome, #expires = :expires",
             "ConditionExpression": (
                 f"attribute_not_exists(#dimension) OR #dimension.#status = :parked OR ({_MARKED})"
             ),
             "ExpressionAttributeNames": {
-                "#dimension": _DIMENSION + frozen.dimension,
+                "#dimension": dimension,
                 "#expires": "expires",
                 **_MARKED_NAMES,
             },
             "ExpressionAttributeValues": {
-                ":outcome": {"M": _outcome_attribute(record, outcome)},
+                ":outcome": ours,
                 ":expires": {"N": str(outcome.at_s + AUDIT_KEPT_DAYS * DAY_S)},
                 ":parked": {"S": str(Status.PARKED)},
                 **_MARKED_VALUES,
             },
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
-        return self._items.update_if(_outcome_key(record.license, frozen.hour), arguments)
+        key, client = _outcome_key(record.license, frozen.hour), self._items.client
+        try:
+            client.update_item(TableName=self._items.table, Key=key, **arguments)
+        except client.exceptions.ConditionalCheckFailedException as error:
+            answer: Any = error.response
+            return bool(answer["Item"][dimension] == ours)
+        return True
 
     def put_accepted(self, accepted: Sequence[tuple[SealedRecord, Outcome]]) -> None:
         """Write that records of one license and hour were accepted, over everything, at once.

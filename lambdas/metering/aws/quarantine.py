@@ -1,6 +1,7 @@
 """Quarantine: usage that was not counted, whole, with the reason."""
 
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,10 @@ class Quarantine:
     def put(self, each: Quarantined) -> None:
         """Keep usage whole, with the reason; further pieces first, so that it is whole if seen.
 
+        It takes the place of what was there just before, and of nothing else: if the SDK's repeated
+        request is executed late, a newer version is there, and the pieces of this one are gone.
+        If another tick was faster, the usage waits in its version, or was counted.
+
         What was dismissed and comes again is no longer dismissed.
         """
         packed = zlib.compress(each.text.encode("utf-8", "surrogatepass"))
@@ -93,51 +98,57 @@ class Quarantine:
         }
         names = {f"#{name}": name for name in (*values, "first", DISMISSED)}
         sets = [f"#{name} = :{name}" for name in values]
-        before = self._items.client.update_item(
-            TableName=self._items.table,
-            Key=_quarantine_key(each.name),
-            ReturnValues="ALL_OLD",
-            UpdateExpression=f"SET {', '.join(sets)}, #first = if_not_exists(#first, :first)"
+        key = _quarantine_key(each.name)
+        before = self._items.get(key)
+        if before:
+            check_item(before, QUARANTINED_VERSION)
+        arguments = {
+            "UpdateExpression": f"SET {', '.join(sets)}, #first = if_not_exists(#first, :first)"
             f" REMOVE #{DISMISSED}",
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues={
+            "ConditionExpression": (
+                "#version = :before" if before else "attribute_not_exists(#version)"
+            ),
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": {
                 ":first": {"N": str(each.first_s)},
                 **{f":{name}": value for name, value in values.items()},
+                **({":before": before["version"]} if before else {}),
             },
-        ).get("Attributes")
-        if before and before["version"]["S"] != each.version:
+        }
+        holds = self._items.update_if(key, arguments) or _is_of(self._items.get(key), each.version)
+        if not holds:
+            self._delete_pieces(each.name, each.version, len(pieces))
+        elif before and not _is_of(before, each.version):
             self._delete_pieces(each.name, before["version"]["S"], int(before["pieces"]["N"]))
 
     def get(self, name: str) -> Quarantined | None:
-        """Read quarantined usage; None if it is not there (any more)."""
-        item = self._items.get(_quarantine_key(name))
-        if not item:
-            return None
-        check_item(item, QUARANTINED_VERSION)
-        version = item["version"]["S"]
-        packed = item["text"]["B"]
+        """Read quarantined usage; None if it is not there (any more).
+
+        Nor is it there if only its pieces are gone: then it was written once more, by a late
+        request, after it had been counted, or had gone to wait under other names.
+        """
+        incomplete = ""
+        while item := self._items.get(_quarantine_key(name)):
+            check_item(item, QUARANTINED_VERSION)
+            packed = self._packed(name, item)
+            if packed is not None:
+                return _quarantined(name, item, packed)
+            if _is_of(item, incomplete):
+                return None
+            # Another version may have taken its place while this one was read.
+            incomplete = item["version"]["S"]
+        return None
+
+    def _packed(self, name: str, item: Mapping[str, Any]) -> bytes | None:
+        """Put the pieces of a text together; None if one is missing."""
+        packed: bytes = item["text"]["B"]
         for number in range(1, int(item["pieces"]["N"])):
-            piece = self._items.get(_piece_key(name, version, number))
+            piece = self._items.get(_piece_key(name, item["version"]["S"], number))
             if not piece:
-                # Another version took its place while this one was read.
-                return self.get(name)
+                return None
             check_item(piece, QUARANTINED_VERSION)
             packed += piece["text"]["B"]
-        key_and_check = bytes.fromhex(name)
-        return Quarantined(
-            key=key_and_check[:-4],
-            check=key_and_check[-4:],
-            version=version,
-            first_s=int(item["first"]["N"]),
-            message_id=item["message_id"]["S"],
-            index=int(item["index"]["N"]) if "N" in item["index"] else None,
-            arrived_s=int(item["arrived"]["N"]),
-            reason=item["reason"]["S"],
-            field=item["field"].get("S"),
-            tell=item["tell"]["S"],
-            text=zlib.decompress(packed).decode("utf-8", "surrogatepass"),
-            pieces=int(item["pieces"]["N"]),
-        )
+        return packed
 
     def size(self) -> int:
         """Count what is in quarantine and not dismissed, as far as one page of a megabyte shows it.
@@ -187,6 +198,28 @@ class Quarantine:
         for number in range(1, pieces):
             key = _piece_key(name, version, number)
             self._items.client.delete_item(TableName=self._items.table, Key=key)
+
+
+def _is_of(item: Mapping[str, Any], version: str) -> bool:
+    return bool(item) and item["version"]["S"] == version
+
+
+def _quarantined(name: str, item: Mapping[str, Any], packed: bytes) -> Quarantined:
+    key_and_check = bytes.fromhex(name)
+    return Quarantined(
+        key=key_and_check[:-4],
+        check=key_and_check[-4:],
+        version=item["version"]["S"],
+        first_s=int(item["first"]["N"]),
+        message_id=item["message_id"]["S"],
+        index=int(item["index"]["N"]) if "N" in item["index"] else None,
+        arrived_s=int(item["arrived"]["N"]),
+        reason=item["reason"]["S"],
+        field=item["field"].get("S"),
+        tell=item["tell"]["S"],
+        text=zlib.decompress(packed).decode("utf-8", "surrogatepass"),
+        pieces=int(item["pieces"]["N"]),
+    )
 
 
 def _quarantine_key(name: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -12,6 +12,12 @@ QUEUE_BATCH_MAX = 10
 
 RECEIVE_WAIT_S = 1
 """A short poll asks some of SQS's servers only and reports false empties; this asks all."""
+
+_COUNTS: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 Parallel = Callable[..., Iterable[Any]]
 """``map``, or the ``map`` of a pool of threads."""
@@ -56,6 +62,14 @@ class UsageQueue:
             )
             for each in answer.get("Messages", [])
         ]
+
+    def is_empty(self) -> bool:
+        """Tell whether no message is left, those out of sight included.
+
+        SQS counts approximately: after a while without sends and receives, it is right.
+        """
+        counts = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=_COUNTS)
+        return not any(int(each) for each in counts["Attributes"].values())
 
     def delete(self, messages: Sequence[Message]) -> None:
         """Delete messages; one that cannot be deleted comes back and is recognised."""
