@@ -21,7 +21,17 @@ from lambdas.metering.ledger import (
     unpack,
 )
 from lambdas.versions import UnknownVersionError
-from tests.unit.metering_stage import LICENSE, NOW_S, OTHER, THIS_HOUR, UNIT
+from tests.unit.metering_stage import (
+    LICENSE,
+    NOW_S,
+    OTHER,
+    THIS_HOUR,
+    UNIT,
+    begun,
+    close,
+    count,
+    usage,
+)
 
 Records = dict[LicenseKey, tuple[FrozenRecord, ...]]
 TEAM_A, TEAM_B = (("team", "a"),), (("team", "ß"),)
@@ -205,6 +215,17 @@ def test_an_early_seal_beyond_the_watermark_outlives_it() -> None:
 
     assert ledger.is_sealed(LICENSE, Hour(7))
     assert not ledger.is_sealed(OTHER, Hour(7))
+
+
+def test_the_newest_seal_is_known_whatever_was_counted_after_it() -> None:
+    ledger = begun()
+    assert (ledger.last, ledger.last_seal) == (1, 1)
+
+    count(ledger, usage("a"))
+    close(ledger, THIS_HOUR)
+    count(ledger, usage("b", used_s=NOW_S + HOUR_S), now_s=NOW_S + HOUR_S)
+
+    assert (ledger.last, ledger.last_seal) == (4, 3)
 
 
 def test_sealed_records_are_unfinished_until_somebody_says_otherwise() -> None:

@@ -114,6 +114,14 @@ def test_the_last_hour_of_a_month_waits_for_messages_out_of_sight(now: str, expe
     assert due(sealed_upto("2026-11-30T20Z"), now, hidden=True) == expected
 
 
+def test_nothing_is_out_of_sight_unless_it_is_said() -> None:
+    ledger, now_s = sealed_upto("2026-11-30T22Z"), seconds("2026-12-01T03:00Z")
+
+    found = hour_due(ledger, now_s=now_s, drained=True, terms=ANYTHING)
+
+    assert found == hour_from_text("2026-12-01T01Z")
+
+
 def test_any_other_hour_does_not() -> None:
     found = due(sealed_upto("2026-11-23T08Z"), "2026-11-23T10:10Z", hidden=True)
 
