@@ -22,7 +22,7 @@ NONSENSE = ("quantity=5", "{}", "[1]", '{"UsageRecords": 3}', '{"UsageRecords": 
 ODD_QUANTITIES = ("0.5", "0.000001", "9999999999", "-1", "12.3456789")
 HELD_MAX = 5
 LAST_USE_S = 200
-"""Before a tick of calm: late enough for an hour that is open then, early enough for a slow clock."""
+"""Before a tick of calm: late enough for an hour that is open, early enough for a slow clock."""
 
 
 @dataclass(frozen=True, slots=True)
