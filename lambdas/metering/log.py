@@ -96,12 +96,8 @@ class Log:
             self._table.put_settled(settled)
             self._settled = settled
 
-    def sealed_record(self, place: Place) -> SealedRecord | None:
-        """Read one record of a seal, wherever in the log that is; None once it has expired."""
-        return self.sealed_records([place]).get(place)
-
     def sealed_records(self, places: Collection[Place]) -> dict[Place, SealedRecord]:
-        """Read records of seals, each seal once; those that have expired are left out."""
+        """Read records of seals, wherever in the log, each seal once; expired ones are left out."""
         found: dict[Place, SealedRecord] = {}
         for number in sorted({number for number, _ in places}):
             packed = self._table.entry(number)

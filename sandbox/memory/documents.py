@@ -40,7 +40,8 @@ def _child(value: Value, part: str | int) -> Value | None:
 
 def assign(item: Item, path: DocumentPath, value: Value) -> Item:
     """The item with the value at the path; its parent must be there, as DynamoDB demands."""
-    return _assigned({"M": item}, path, value)["M"]  # type: ignore[no-any-return]
+    members: Item = _assigned({"M": item}, path, value)["M"]
+    return members
 
 
 def _assigned(container: Value | None, path: DocumentPath, value: Value) -> Value:

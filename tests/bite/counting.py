@@ -5,6 +5,7 @@ from tests.bite.bug import CORE, Bug, Edit
 CUSTOMER = "lambdas/metering/customer.py"
 DRAIN = "lambdas/metering/drain.py"
 FOLD = "lambdas/metering/fold.py"
+HAND = "lambdas/metering/hand.py"
 LOG = "lambdas/metering/log.py"
 HOLES = "tests/integration/test_metering_holes.py::"
 
@@ -156,7 +157,7 @@ BUGS = (
     Bug(
         "redriven usage gets a new key",
         Edit(
-            DRAIN,
+            HAND,
             """
                 key=before.key if single else usage.key,
 """,
@@ -296,7 +297,7 @@ BUGS = (
     Bug(
         "a redrive looks back to the first quarantine only",
         Edit(
-            DRAIN,
+            HAND,
             """
         oldest_s = min(usage.used_s, before.first_s)
 """,
@@ -327,7 +328,7 @@ BUGS = (
     Bug(
         "redriven usage leaves quarantine before it is counted",
         Edit(
-            DRAIN,
+            HAND,
             """
     for usage in usages:
         oldest_s = min(usage.used_s, before.first_s)

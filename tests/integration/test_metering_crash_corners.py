@@ -101,7 +101,7 @@ def test_a_seal_of_unknown_fate_is_decided_anew(fault: Fault) -> None:
     log = world.wiring().log
     entries = range(1, log.read(int(world.now_s)).last + 1)
     assert faults == []
-    assert len([number for number in entries if log.sealed_record((number, 0))]) == 2
+    assert len([number for number in entries if log.sealed_records([(number, 0)])]) == 2
     assert world.billed(buyer) == 8
 
 

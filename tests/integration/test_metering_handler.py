@@ -355,6 +355,14 @@ def test_an_invocation_that_fails_before_it_did_anything_emits_no_metrics(
     assert not any("_aws" in each for each in function.lines())
 
 
+def leave_to_expire(function: Function, around: Around) -> None:
+    """Let usage be counted, and its window pass before anybody seals it."""
+    around.send()
+    function.invoke()
+    around.clock.shift(25 * 3600)
+    function.lines()
+
+
 def invoke_in_vain(function: Function) -> None:
     """Invoke the function in a new container, whose last write gets no connection."""
 
@@ -374,10 +382,7 @@ def invoke_in_vain(function: Function) -> None:
 def test_an_invocation_that_fails_tells_what_became_of_records_but_is_no_tick(
     function: Function, around: Around
 ) -> None:
-    around.send()
-    function.invoke()
-    around.clock.shift(25 * 3600)
-    function.lines()
+    leave_to_expire(function, around)
 
     invoke_in_vain(function)
     told = function.metrics()
@@ -391,10 +396,7 @@ def test_an_invocation_that_fails_tells_what_became_of_records_but_is_no_tick(
 def test_the_log_names_the_records_of_an_invocation_that_fails(
     function: Function, around: Around
 ) -> None:
-    around.send()
-    function.invoke()
-    around.clock.shift(25 * 3600)
-    function.lines()
+    leave_to_expire(function, around)
 
     invoke_in_vain(function)
 

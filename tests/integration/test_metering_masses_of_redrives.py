@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lambdas.customers.license import License, State
-from lambdas.metering.drain import HAND_REDRIVES_MAX, REDRIVES_AT_ONCE
+from lambdas.metering.hand import HAND_REDRIVES_MAX, REDRIVES_AT_ONCE
 from lambdas.metering.keys import CHECK_BYTES, KEY_BYTES
 from lambdas.metering.summary import Summary
 from lambdas.metering.terms import Terms

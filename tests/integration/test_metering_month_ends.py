@@ -60,7 +60,7 @@ def dies(world: World) -> None:
 
 
 def runs_out_of_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lambdas.metering.drain.HAND_RECORDS_MAX", 30)
+    monkeypatch.setattr("lambdas.metering.hand.HAND_RECORDS_MAX", 30)
 
     def wait(name: str, params: dict[str, Any]) -> None:
         if is_append(name, params):

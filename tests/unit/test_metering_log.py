@@ -7,7 +7,7 @@ import pytest
 
 from infra.settings import ID_MEMORY_HOURS_MAX
 from lambdas.metering.aws import FOLD_KEPT_DAYS, LedgerTable, Settled
-from lambdas.metering.drain import REDRIVE_DAYS_MAX
+from lambdas.metering.hand import REDRIVE_DAYS_MAX
 from lambdas.metering.hours import HOUR_S, Hour, hour_of
 from lambdas.metering.ledger import Fold, FrozenRecord, Ledger, Row, Seal
 from lambdas.metering.log import KEYS_MAX, Log
@@ -287,18 +287,17 @@ def test_a_record_of_a_seal_is_found_wherever_it_is() -> None:
     stage = Stage()
     stage.write(*hourly(3))
 
-    record = stage.container().sealed_record((4, 0))
+    record = stage.container().sealed_records([(4, 0)])[4, 0]
 
-    assert record is not None
     assert (record.at, record.cell) == ((4, 0), (LICENSE, "users", THIS_HOUR - 2))
 
 
 @pytest.mark.parametrize("place", [(4, 1), (3, 0), (99, 0)])
-def test_a_place_that_holds_no_record_is_none(place: tuple[int, int]) -> None:
+def test_a_place_that_holds_no_record_is_left_out(place: tuple[int, int]) -> None:
     stage = Stage()
     stage.write(*hourly(3))
 
-    assert stage.container().sealed_record(place) is None
+    assert stage.container().sealed_records([place]) == {}
 
 
 def test_a_log_can_be_read_after_a_pause_in_which_its_folds_expired() -> None:
