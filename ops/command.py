@@ -10,7 +10,7 @@ import typer
 
 from lambdas.customers.license import State
 from lambdas.metering.aws import FOLD_KEPT_DAYS
-from lambdas.metering.drain import REDRIVE_DAYS_MAX
+from lambdas.metering.hand import REDRIVE_DAYS_MAX
 from lambdas.metering.records import Status
 from ops import customers as customers_
 from ops import doctor as doctor_

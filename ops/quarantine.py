@@ -9,7 +9,7 @@ from rich.console import RenderableType
 
 from lambdas.customers.license import LicenseKey
 from lambdas.metering.aws import Quarantined
-from lambdas.metering.drain import REDRIVE_DAYS_MAX
+from lambdas.metering.hand import REDRIVE_DAYS_MAX
 from lambdas.metering.hours import DAY_HOURS, HOUR_S, Hour, hour_text, start_s
 from lambdas.metering.quantities import decimal_text
 from lambdas.metering.reasons import Reason
