@@ -49,6 +49,10 @@ class Difference(StrEnum):
     MISSED_TERMS = "missed-terms"
     """A license whose ARN, start or end we do not hold as AWS Marketplace does."""
 
+    MISSED_AGREEMENT = "missed-agreement"
+    """A license nobody has registered, and an agreement of it that we have never heard gave it: its
+    buyer may have registered for that one."""
+
     UNKNOWN_AGREEMENT = "unknown-agreement"
     """A license that is active here, and that no agreement knows; a person should look."""
 
@@ -135,6 +139,22 @@ def finding_of_license(
     last = max(agreements, key=lambda one: (one.id == each.agreement_id, one.end_ms or 0, one.id))
     repair = _event(Kind.CLOSED, each.key, last, asked_ms, arn="")
     return Finding(Difference.MISSED_END, each.key, last.id, (repair,))
+
+
+def findings_of_unregistered(
+    each: License, unheard: Collection[Agreement], asked_ms: int
+) -> Iterator[Finding]:
+    """Tie a license that nobody has registered to agreements it came from.
+
+    A buyer who registers within a minute of the purchase may be known by the agreement alone. If
+    another took its place, and the events that tied it to the license are lost, nothing else says
+    whose that registration is.
+    """
+    if _changed_recently(each, asked_ms):
+        return
+    for agreement in unheard:
+        tie = _event(Kind.AGREED, each.key, agreement, asked_ms, arn="")
+        yield Finding(Difference.MISSED_AGREEMENT, each.key, agreement.id, (tie,))
 
 
 def _buyer(agreement: Agreement, arn: str, product_code: str, asked_ms: int) -> Event:

@@ -11,7 +11,13 @@ from lambdas.customers.license import (
 )
 from lambdas.customers.table import CustomersTable
 from lambdas.subscription.aws import Agreements
-from lambdas.subscription.differences import Finding, finding_of_license, findings_of_active
+from lambdas.subscription.differences import (
+    Agreement,
+    Finding,
+    finding_of_license,
+    findings_of_active,
+    findings_of_unregistered,
+)
 
 OPEN = (State.PENDING, State.ACTIVE)
 """States of licenses whose end may have been missed."""
@@ -53,8 +59,21 @@ def differences(
             known = customers.licenses(keys)
             found += findings_of_active(agreement, known, code, asked_ms)
     for each in ours:
-        if each.key not in in_force and is_license_arn(each.arn):
-            finding = finding_of_license(each, agreements.of_license(each.arn), asked_ms)
-            if finding is not None:
-                found.append(finding)
+        missing, unregistered = each.key not in in_force, each.registered_s is None
+        if not is_license_arn(each.arn) or not (missing or unregistered):
+            continue
+        all_of_it = agreements.of_license(each.arn)
+        if missing:
+            finding = finding_of_license(each, all_of_it, asked_ms)
+            found += [] if finding is None else [finding]
+        if unregistered:
+            unheard = _unheard(customers, each, all_of_it)
+            found += findings_of_unregistered(each, unheard, asked_ms)
     return found
+
+
+def _unheard(
+    customers: CustomersTable, each: License, agreements: Sequence[Agreement]
+) -> list[Agreement]:
+    """Choose the agreements of which nobody has told us that they gave this license."""
+    return [one for one in agreements if each.key not in customers.licenses_of_agreement(one.id)]

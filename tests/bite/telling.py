@@ -11,6 +11,7 @@ EVENTS = "lambdas/subscription/events.py"
 TICK = "lambdas/metering/tick.py"
 CHANGED = "tests/integration/test_customers_changes.py::"
 RACES = "tests/integration/test_customers_changes_races.py::"
+RECONCILIATION = "tests/integration/test_subscription_reconciliation.py::"
 
 BUGS = (
     Bug(
@@ -270,5 +271,21 @@ BUGS = (
 """,
         ),
         hunters=(CHANGED + "test_an_end_finds_the_licenses_of_its_agreement",),
+    ),
+    Bug(
+        "a registration for an agreement that was left before it was heard of is never found",
+        Edit(
+            "lambdas/subscription/reconciliation.py",
+            """
+        if unregistered:
+""",
+            """
+        if unregistered and missing:
+""",
+        ),
+        hunters=(
+            RECONCILIATION
+            + "test_a_registration_for_an_agreement_that_was_left_before_it_was_heard_of_is_found",
+        ),
     ),
 )

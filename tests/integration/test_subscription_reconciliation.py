@@ -1,6 +1,7 @@
 """The nightly reconciliation: every difference, reported and mended, and what is left alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -278,6 +279,29 @@ def test_missed_terms_are_mended(functions: Functions) -> None:
 
     assert agreement.ends_at is not None
     assert functions.license(bought).end_s == int(agreement.ends_at.timestamp())
+
+
+@pytest.mark.parametrize("intent", ["RENEW", "REPLACE"])
+@pytest.mark.parametrize("with_product", [True, False])
+def test_a_registration_for_an_agreement_that_was_left_before_it_was_heard_of_is_found(
+    functions: Functions, intent: Any, with_product: bool
+) -> None:
+    """It names the agreement alone, and what would tie that to the license is lost."""
+    bought = functions.buy()
+    functions.register(replace(bought, license_arn=""))
+    functions.wait(seconds=90)
+    functions.delivered = functions.marketplace.events_since(0)[-1].cursor
+    functions.marketplace.succeed(bought.license_arn, intent)
+    functions.wait(hours=1)
+    functions.deliver()
+    assert functions.license(bought).state is State.PENDING
+
+    answer = tonight(functions, bought if with_product else None)
+
+    assert differences(answer) == ["missed-agreement"]
+    assert functions.license(bought).state is State.ACTIVE
+    assert functions.told() == ["Customer Registered", "Subscription Activated"]
+    assert differences(tonight(functions)) == []
 
 
 def test_a_license_whose_agreement_is_in_force_is_not_asked_for_again(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lambdas.customers.license import License, license_key_of_arn
 from lambdas.metering.hours import HOUR_S
 from lambdas.metering.ledger import Cell
+from lambdas.registration.codes import Registration
 from lambdas.registration.customer import TokenRefused
 from lambdas.registration.register import Registered
 from sandbox.marketplace.events import Timing
@@ -53,6 +54,7 @@ class Subscribers(Buyers):
     Attributes:
         came: keys of licenses whose buyer pressed *Set up your account*.
         promised: those who were told that they are registered.
+        agreed: for which agreement those registered last who were told so without a license.
         nameless: when those came first of whom nothing but the account was known.
         ended: those that ever ended.
         unheard: those whose activation was not known when calm began, because its event was lost;
@@ -72,6 +74,7 @@ class Subscribers(Buyers):
         self.changed_s: dict[str, float] = {}
         self.came: set[str] = set()
         self.promised: set[str] = set()
+        self.agreed: dict[str, str] = {}
         self.nameless: dict[str, float] = {}
         self.ended: set[str] = set()
         self.left_in_calm: set[str] = set()
@@ -158,11 +161,7 @@ class Subscribers(Buyers):
             if isinstance(outcome, TokenRefused):
                 self.world.keeper.fail(f"a good token of {self.name(each)} is refused: {outcome}")
             if isinstance(outcome, Registered):
-                named = outcome.registration.license or outcome.registration.agreement_id
-                if named:
-                    self.promised.add(key)
-                else:
-                    self.nameless.setdefault(key, self.world.now_s)
+                self._registered(key, outcome.registration)
                 self.world.keeper.note(f"{self.name(each)} is registered")
                 if signs_up:
                     self.functions.sign_up(outcome.code)
@@ -236,8 +235,31 @@ class Subscribers(Buyers):
             activated=held.began(self.world.aws.time()),
             ended=key in self.ended,
             came=key in self.came or self.post.reconciled_s >= 0,
-            promised=key in self.promised or self._is_found(key),
+            promised=self._is_promised(key) or self._is_found(key),
         )
+
+    def _registered(self, key: str, registration: Registration) -> None:
+        if registration.license:
+            self.promised.add(key)
+            self.agreed.pop(key, None)
+        elif registration.agreement_id:
+            if key not in self.promised:
+                self.agreed[key] = registration.agreement_id
+            self.promised.add(key)
+        else:
+            self.nameless.setdefault(key, self.world.now_s)
+
+    def _is_promised(self, key: str) -> bool:
+        """Tell whether a registration that names something must be known by now.
+
+        One that names an agreement which another has followed may depend on a night's question,
+        and nobody asks for a license that has ended.
+        """
+        held = self.market.licenses[self.of_key(key).license.arn]
+        left = self.agreed.get(key, held.agreement_id) != held.agreement_id
+        if left and key in self.ended and self.crew.tale.news.lost:
+            return False
+        return key in self.promised
 
     def _is_found(self, key: str) -> bool:
         """Tell whether a registration that named its account only must have found its license.

@@ -14,6 +14,7 @@ from lambdas.subscription.differences import (
     Finding,
     finding_of_license,
     findings_of_active,
+    findings_of_unregistered,
 )
 from tests.customers_stage import (
     BUYER,
@@ -440,3 +441,48 @@ def test_a_license_of_a_kind_nobody_registered_is_ended_too() -> None:
     unregistered = replace(ACTIVE, key=LicenseKey("l-1"), registered_s=None)
 
     assert of_license(unregistered, with_status("CANCELLED")) is not None
+
+
+# Licenses whose buyer may have registered for an agreement nobody has tied to them
+
+UNREGISTERED = replace(ACTIVE, state=State.PENDING, agreement_id=SECOND, registered_s=None)
+
+
+def of_unregistered(each: License, *unheard: Agreement) -> list[Finding]:
+    return list(findings_of_unregistered(each, unheard, NOW_MS))
+
+
+@pytest.mark.parametrize("status", ["REPLACED", "RENEWED", "ACTIVE"])
+def test_a_license_is_tied_to_an_agreement_of_which_we_have_not_heard(status: str) -> None:
+    [found] = of_unregistered(UNREGISTERED, with_status(status))
+
+    [repair] = found.repairs
+    assert (found.difference, found.license) == (Difference.MISSED_AGREEMENT, KEY)
+    assert (found.agreement_id, repair.agreement_id, repair.license) == (FIRST, FIRST, KEY)
+    assert (repair.kind, repair.at_ms, repair.note) == (Kind.AGREED, NOW_MS, status)
+    assert repair.arn == ""
+
+
+def test_each_such_agreement_is_tied() -> None:
+    found = of_unregistered(UNREGISTERED, *(with_status("REPLACED", id=each) for each in "ab"))
+
+    assert [each.agreement_id for each in found] == ["a", "b"]
+    assert of_unregistered(UNREGISTERED) == []
+
+
+def test_a_registration_for_the_agreement_that_was_left_is_found_and_changes_nothing_else() -> None:
+    story = [
+        registers(0, license_arn="", agreement_id=FIRST),
+        happens(Kind.ACTIVATED, 5, agreement_id=SECOND, end_ms=9),
+    ]
+    [found] = of_unregistered(UNREGISTERED, with_status("REPLACED", end_ms=7))
+
+    told = repaired(found, *story)
+
+    assert (told.state, told.agreement_id, told.end_s) == (State.ACTIVE, SECOND, 0)
+
+
+def test_a_license_that_was_activated_a_moment_ago_is_not_tied_yet() -> None:
+    recent = replace(UNREGISTERED, active_since_s=NOW_S - RECENT_S + 1)
+
+    assert of_unregistered(recent, with_status("REPLACED")) == []
