@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 from itertools import count
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -103,6 +103,20 @@ class Functions:
         """Purchase, as AWS Marketplace does it; nothing is delivered yet."""
         arguments: dict[str, Any] = {"state": "as-real", **fields}
         return self.marketplace.purchase(PRODUCT, account, DIMENSIONS, **arguments)
+
+    def buy_and_renew_unheard(self, intent: Literal["RENEW", "REPLACE"] = "RENEW") -> Purchase:
+        """Let a buyer register for an agreement of which nothing is heard before it is left.
+
+        The registration names no license. What the emulator announced of the purchase is lost; of
+        the next agreement it is still to be delivered.
+        """
+        bought = self.buy()
+        self.register(replace(bought, license_arn=""))
+        self.wait(seconds=90)
+        self.delivered = self.marketplace.events_since(0)[-1].cursor
+        self.marketplace.succeed(bought.license_arn, intent)
+        self.wait(hours=1)
+        return bought
 
     def register(self, bought: Purchase, account: str = BUYER) -> None:
         """Let the buyer register, as the registration function notes it."""

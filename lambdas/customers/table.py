@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from lambdas.customers.history import Event
+from lambdas.customers.history import Event, Kind
 from lambdas.customers.license import Entitlement, License, LicenseKey, State
 from lambdas.versions import check_version, versioned
 
@@ -135,6 +135,11 @@ class CustomersTable:
         """Read the keys of the licenses that came, or once came, from an agreement."""
         pointers = self._partition(f"agreement#{agreement}", "license#")
         return [LicenseKey(each["sk"]["S"].partition("#")[2]) for each in pointers]
+
+    def registrations_for(self, agreement: str) -> list[Event]:
+        """Read the registrations that named an agreement, and no license."""
+        events = map(_event, self._partition(f"agreement#{agreement}", "event#"))
+        return [each for each in events if each.kind is Kind.REGISTERED]
 
     def keep_waiting(self, event: Event) -> None:
         """Keep the registration of an account whose license is not known yet; the newest counts."""

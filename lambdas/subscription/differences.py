@@ -4,8 +4,8 @@ Events may be lost. A repair is an event like any other, dated when AWS Marketpl
 that whatever happened later wins over it.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lambdas.customers.history import Event, Kind, registration
@@ -49,9 +49,9 @@ class Difference(StrEnum):
     MISSED_TERMS = "missed-terms"
     """A license whose ARN, start or end we do not hold as AWS Marketplace does."""
 
-    MISSED_AGREEMENT = "missed-agreement"
-    """A license nobody has registered, and an agreement of it that we have never heard gave it: its
-    buyer may have registered for that one."""
+    MISSED_REGISTRATION = "missed-registration"
+    """A license that is not registered, and whose buyer has registered for an agreement of which no
+    event told us that it gave this license."""
 
     UNKNOWN_AGREEMENT = "unknown-agreement"
     """A license that is active here, and that no agreement knows; a person should look."""
@@ -141,20 +141,20 @@ def finding_of_license(
     return Finding(Difference.MISSED_END, each.key, last.id, (repair,))
 
 
-def findings_of_unregistered(
-    each: License, unheard: Collection[Agreement], asked_ms: int
-) -> Iterator[Finding]:
-    """Tie a license that nobody has registered to agreements it came from.
+def finding_of_registrations(
+    each: License, registrations: Sequence[Event], asked_ms: int
+) -> Finding | None:
+    """Give a license that is not registered the registrations for agreements that gave it.
 
     A buyer who registers within a minute of the purchase may be known by the agreement alone. If
-    another took its place, and the events that tied it to the license are lost, nothing else says
-    whose that registration is.
+    the license has moved to another agreement since, and the events that named the first one
+    together with the license are lost, nothing else says whose that registration is.
     """
-    if _changed_recently(each, asked_ms):
-        return
-    for agreement in unheard:
-        tie = _event(Kind.AGREED, each.key, agreement, asked_ms, arn="")
-        yield Finding(Difference.MISSED_AGREEMENT, each.key, agreement.id, (tie,))
+    if not registrations or _changed_recently(each, asked_ms):
+        return None
+    repairs = tuple(replace(one, license=each.key, arn=each.arn) for one in registrations)
+    agreement_id = registrations[0].agreement_id
+    return Finding(Difference.MISSED_REGISTRATION, each.key, agreement_id, repairs)
 
 
 def _buyer(agreement: Agreement, arn: str, product_code: str, asked_ms: int) -> Event:

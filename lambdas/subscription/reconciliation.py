@@ -12,11 +12,10 @@ from lambdas.customers.license import (
 from lambdas.customers.table import CustomersTable
 from lambdas.subscription.aws import Agreements
 from lambdas.subscription.differences import (
-    Agreement,
     Finding,
     finding_of_license,
+    finding_of_registrations,
     findings_of_active,
-    findings_of_unregistered,
 )
 
 OPEN = (State.PENDING, State.ACTIVE)
@@ -63,17 +62,13 @@ def differences(
         if not is_license_arn(each.arn) or not (missing or unregistered):
             continue
         all_of_it = agreements.of_license(each.arn)
+        findings = []
         if missing:
-            finding = finding_of_license(each, all_of_it, asked_ms)
-            found += [] if finding is None else [finding]
+            findings.append(finding_of_license(each, all_of_it, asked_ms))
         if unregistered:
-            unheard = _unheard(customers, each, all_of_it)
-            found += findings_of_unregistered(each, unheard, asked_ms)
+            registrations = [
+                event for one in all_of_it for event in customers.registrations_for(one.id)
+            ]
+            findings.append(finding_of_registrations(each, registrations, asked_ms))
+        found += [finding for finding in findings if finding is not None]
     return found
-
-
-def _unheard(
-    customers: CustomersTable, each: License, agreements: Sequence[Agreement]
-) -> list[Agreement]:
-    """Choose the agreements of which nobody has told us that they gave this license."""
-    return [one for one in agreements if each.key not in customers.licenses_of_agreement(one.id)]

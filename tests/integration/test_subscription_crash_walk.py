@@ -79,13 +79,28 @@ def test_the_subscription_function_may_die_at_every_call_of_a_batch(
         assert found == expected, f"dies after change {number}, {made[-1]}"
 
 
-def test_a_reconciliation_may_die_at_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_was_heard(functions: Functions) -> list[Purchase]:
+    """Two buyers of whom nothing is known."""
+    functions.marketplace.divert(Detour(kind="lost", event="*", times=None))
+    return [functions.buy(), functions.buy(OTHER)]
+
+
+def an_agreement_was_left(functions: Functions) -> list[Purchase]:
+    """A buyer who registered for an agreement that nothing has named with the license."""
+    bought = functions.buy_and_renew_unheard()
+    functions.deliver()
+    return [bought]
+
+
+@pytest.mark.parametrize("lost", [nothing_was_heard, an_agreement_was_left])
+def test_a_reconciliation_may_die_at_every_call(
+    monkeypatch: pytest.MonkeyPatch, lost: Callable[[Functions], list[Purchase]]
+) -> None:
     """It mends one license after the other; what it did not come to is mended a night later."""
 
     def play(number: int) -> tuple[list[str], list[State], list[str]]:
         with running(monkeypatch) as functions:
-            functions.marketplace.divert(Detour(kind="lost", event="*", times=None))
-            bought = [functions.buy(), functions.buy(OTHER)]
+            bought = lost(functions)
             functions.configure(PRODUCT_IDS=json.dumps([functions.product_id(bought[0])]))
             functions.wait(hours=24)
             made = dying(functions, number, functions.reconcile)
@@ -97,8 +112,8 @@ def test_a_reconciliation_may_die_at_every_call(monkeypatch: pytest.MonkeyPatch)
             return made, states, sorted(kind for _, kind in told(functions))
 
     changes, *expected = play(0)
-    assert expected[0] == [State.ACTIVE, State.ACTIVE]
-    assert changes.count("TransactWriteItems") >= 2
+    assert expected[0] in ([State.ACTIVE], [State.ACTIVE, State.ACTIVE])
+    assert "TransactWriteItems" in changes
     for number in range(1, len(changes) + 1):
         made, *found = play(number)
         assert found == expected, f"dies after change {number}, {made[-1]}"

@@ -1,7 +1,6 @@
 """The nightly reconciliation: every difference, reported and mended, and what is left alone."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -287,18 +286,13 @@ def test_a_registration_for_an_agreement_that_was_left_before_it_was_heard_of_is
     functions: Functions, intent: Any, with_product: bool
 ) -> None:
     """It names the agreement alone, and what would tie that to the license is lost."""
-    bought = functions.buy()
-    functions.register(replace(bought, license_arn=""))
-    functions.wait(seconds=90)
-    functions.delivered = functions.marketplace.events_since(0)[-1].cursor
-    functions.marketplace.succeed(bought.license_arn, intent)
-    functions.wait(hours=1)
+    bought = functions.buy_and_renew_unheard(intent)
     functions.deliver()
     assert functions.license(bought).state is State.PENDING
 
     answer = tonight(functions, bought if with_product else None)
 
-    assert differences(answer) == ["missed-agreement"]
+    assert differences(answer) == ["missed-registration"]
     assert functions.license(bought).state is State.ACTIVE
     assert functions.told() == ["Customer Registered", "Subscription Activated"]
     assert differences(tonight(functions)) == []

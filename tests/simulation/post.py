@@ -22,7 +22,7 @@ NIGHT_S = 6 * HOUR_S
 """Between two reconciliations in calm, so that one comes soon enough."""
 
 FUNCTIONS_MAX = 3
-SUBSCRIPTION_S, SWEEP_S, RECONCILIATION_S = 60, 60, 300
+SUBSCRIPTION_S, SWEEP_S, RECONCILIATION_S = 60, 240, 900
 """How long each function may run, as the stack sets it."""
 
 

@@ -54,7 +54,7 @@ class Subscribers(Buyers):
     Attributes:
         came: keys of licenses whose buyer pressed *Set up your account*.
         promised: those who were told that they are registered.
-        agreed: for which agreement those registered last who were told so without a license.
+        agreed: for which agreement those registered who were told so without a license.
         nameless: when those came first of whom nothing but the account was known.
         ended: those that ever ended.
         unheard: those whose activation was not known when calm began, because its event was lost;
@@ -252,13 +252,13 @@ class Subscribers(Buyers):
     def _is_promised(self, key: str) -> bool:
         """Tell whether a registration that names something must be known by now.
 
-        One that names an agreement which another has followed may depend on a night's question,
-        and nobody asks for a license that has ended.
+        One that names an agreement which the license has left since may depend on the
+        reconciliation, which asks for no license that is over.
         """
         held = self.market.licenses[self.of_key(key).license.arn]
         left = self.agreed.get(key, held.agreement_id) != held.agreement_id
-        if left and key in self.ended and self.crew.tale.news.lost:
-            return False
+        if left and self.crew.tale.news.lost:
+            return self._state(self.of_key(key)) == "active"
         return key in self.promised
 
     def _is_found(self, key: str) -> bool:

@@ -13,8 +13,8 @@ from lambdas.subscription.differences import (
     Difference,
     Finding,
     finding_of_license,
+    finding_of_registrations,
     findings_of_active,
-    findings_of_unregistered,
 )
 from tests.customers_stage import (
     BUYER,
@@ -443,46 +443,51 @@ def test_a_license_of_a_kind_nobody_registered_is_ended_too() -> None:
     assert of_license(unregistered, with_status("CANCELLED")) is not None
 
 
-# Licenses whose buyer may have registered for an agreement nobody has tied to them
+# Licenses whose buyer has registered for an agreement that nobody has named together with them
 
 UNREGISTERED = replace(ACTIVE, state=State.PENDING, agreement_id=SECOND, registered_s=None)
+NAMELESS = registers(0, license_arn="", agreement_id=FIRST)
 
 
-def of_unregistered(each: License, *unheard: Agreement) -> list[Finding]:
-    return list(findings_of_unregistered(each, unheard, NOW_MS))
+def of_registrations(each: License, *registrations: Event) -> Finding | None:
+    return finding_of_registrations(each, registrations, NOW_MS)
 
 
-@pytest.mark.parametrize("status", ["REPLACED", "RENEWED", "ACTIVE"])
-def test_a_license_is_tied_to_an_agreement_of_which_we_have_not_heard(status: str) -> None:
-    [found] = of_unregistered(UNREGISTERED, with_status(status))
+def test_a_license_is_given_the_registration_for_an_agreement_that_gave_it() -> None:
+    found = of_registrations(UNREGISTERED, NAMELESS)
 
-    [repair] = found.repairs
-    assert (found.difference, found.license) == (Difference.MISSED_AGREEMENT, KEY)
-    assert (found.agreement_id, repair.agreement_id, repair.license) == (FIRST, FIRST, KEY)
-    assert (repair.kind, repair.at_ms, repair.note) == (Kind.AGREED, NOW_MS, status)
-    assert repair.arn == ""
+    given = replace(NAMELESS, license=KEY, arn=arn(KEY))
+    assert found == Finding(Difference.MISSED_REGISTRATION, KEY, FIRST, (given,))
 
 
-def test_each_such_agreement_is_tied() -> None:
-    found = of_unregistered(UNREGISTERED, *(with_status("REPLACED", id=each) for each in "ab"))
+def test_a_license_is_given_each_such_registration() -> None:
+    another = registers(1, license_arn="", agreement_id=SECOND)
 
-    assert [each.agreement_id for each in found] == ["a", "b"]
-    assert of_unregistered(UNREGISTERED) == []
+    found = of_registrations(UNREGISTERED, NAMELESS, another)
+
+    assert found is not None
+    assert found.agreement_id == FIRST
+    assert [each.agreement_id for each in found.repairs] == [FIRST, SECOND]
 
 
-def test_a_registration_for_the_agreement_that_was_left_is_found_and_changes_nothing_else() -> None:
+def test_without_a_registration_an_unregistered_license_is_no_difference() -> None:
+    assert of_registrations(UNREGISTERED) is None
+
+
+def test_the_agreement_that_was_registered_for_stays_left() -> None:
     story = [
-        registers(0, license_arn="", agreement_id=FIRST),
-        happens(Kind.ACTIVATED, 5, agreement_id=SECOND, end_ms=9),
+        happens(Kind.ACTIVATED, 5, agreement_id=SECOND, end_ms=9000),
+        happens(Kind.CLOSED, 6, agreement_id=FIRST),
     ]
-    [found] = of_unregistered(UNREGISTERED, with_status("REPLACED", end_ms=7))
+    found = of_registrations(UNREGISTERED, NAMELESS)
+    assert found is not None
 
     told = repaired(found, *story)
 
-    assert (told.state, told.agreement_id, told.end_s) == (State.ACTIVE, SECOND, 0)
+    assert (told.state, told.agreement_id, told.end_s) == (State.ACTIVE, SECOND, 9)
 
 
-def test_a_license_that_was_activated_a_moment_ago_is_not_tied_yet() -> None:
+def test_a_license_that_was_activated_a_moment_ago_is_given_no_registration_yet() -> None:
     recent = replace(UNREGISTERED, active_since_s=NOW_S - RECENT_S + 1)
 
-    assert of_unregistered(recent, with_status("REPLACED")) == []
+    assert of_registrations(recent, NAMELESS) is None
