@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from lambdas.customers.changes import LicenseContendedError
+from lambdas.customers.license import license_key_of_arn
 from lambdas.metering.hours import HOUR_S
 from lambdas.registration.signup import CodeContendedError
 from tests.simulation.crew import Crew
@@ -31,6 +32,7 @@ class Post:
 
     Attributes:
         held: events that are late, and copies still to come.
+        named: keys of licenses that an event named which was not lost.
         reconciled_s: when the reconciliation ran last.
     """
 
@@ -48,6 +50,7 @@ class Post:
         )
         self.cursor = 0
         self.held: list[str] = []
+        self.named: set[str] = set()
         self.reconciled_s = float("-inf")
 
     def is_empty(self) -> bool:
@@ -60,12 +63,14 @@ class Post:
         for event in self.market.events_since(self.cursor):
             self.cursor = event.cursor
             body = json.dumps(event.body)
-            if not self.crew.hostile:
-                self.functions.tell(body)
-                continue
-            if rng.random() < self.news.lost:
+            if self.crew.hostile and rng.random() < self.news.lost:
                 self.crew.counts["events lost"] += 1
                 self.world.keeper.note(f"{event.name} is lost")
+                continue
+            if arn := event.body["detail"].get("license", {}).get("arn"):
+                self.named.add(license_key_of_arn(arn))
+            if not self.crew.hostile:
+                self.functions.tell(body)
                 continue
             if rng.random() < self.news.twice:
                 self.held.append(body)

@@ -48,6 +48,7 @@ class Truth:
         activated: whether it was ever active there.
         ended: whether it ever ended there.
         came: whether its buyer ever came, or was taken for one who had come before this stack.
+        named: whether anything names it that must be known by now.
         promised: whether a buyer was told that the registration is done.
     """
 
@@ -55,6 +56,7 @@ class Truth:
     activated: bool
     ended: bool
     came: bool
+    named: bool
     promised: bool
 
 
@@ -132,7 +134,7 @@ class Registrar:
 
     def _settle(self, key: str, truth: Truth, known: Item | None) -> None:
         if known is None:
-            if truth.activated:
+            if truth.named:
                 self._keeper.fail(f"never heard of: {key}, {truth}")
             return
         registered = "registered_s" in known

@@ -235,6 +235,7 @@ class Subscribers(Buyers):
             activated=held.began(self.world.aws.time()),
             ended=key in self.ended,
             came=key in self.came or self.post.reconciled_s >= 0,
+            named=self._is_named(key),
             promised=self._is_promised(key) or self._is_found(key),
         )
 
@@ -248,6 +249,15 @@ class Subscribers(Buyers):
             self.promised.add(key)
         else:
             self.nameless.setdefault(key, self.world.now_s)
+
+    def _is_named(self, key: str) -> bool:
+        """Tell whether an event, a registration or AWS Marketplace's agreements name a license.
+
+        An agreement that is over names it to nobody who does not know it.
+        """
+        registered = key in self.promised and key not in self.agreed
+        active = self._state(self.of_key(key)) == "active"
+        return active or registered or key in self.post.named
 
     def _is_promised(self, key: str) -> bool:
         """Tell whether a registration that names something must be known by now.
