@@ -59,7 +59,8 @@ def _assigned(container: Value | None, path: DocumentPath, value: Value) -> Valu
 
 def remove(item: Item, path: DocumentPath) -> Item:
     """The item without the value at the path; its parent must be there, the value need not."""
-    return _removed({"M": item}, path)["M"]  # type: ignore[no-any-return]
+    members: Item = _removed({"M": item}, path)["M"]
+    return members
 
 
 def _removed(container: Value | None, path: DocumentPath) -> Value:
@@ -81,7 +82,8 @@ def project(item: Item, paths: Iterable[DocumentPath]) -> Item:
     {'a': {'M': {'c': {'S': 'y'}}}}
     """
     wanted = [path for path in paths if read(item, path) is not None]
-    return _projected({"M": item}, wanted)["M"]  # type: ignore[no-any-return]
+    members: Item = _projected({"M": item}, wanted)["M"]
+    return members
 
 
 def _projected(value: Value, paths: list[DocumentPath]) -> Value:
